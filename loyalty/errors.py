@@ -1,0 +1,156 @@
+"""Refusals: why a request is not done, as exceptions that any face can word its own way.
+
+A refusal of one subject (a blocked card, points that do not suffice) is a class beside the verb that raises it;
+here are the base and those that every app needs. `loyalty.api.errors` turns them into answers.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+# A fault is echoed to help the caller find it, not to send a whole body back.
+LONGEST_ECHO = 100
+
+
+class Refusal(Exception):
+    """A request that is refused, with the code and the facts that the caller is told."""
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    status: ClassVar[int] = 500
+    message: str = "The request could not be done."
+
+    def __init__(self, message: str | None = None, **facts: Any) -> None:
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
+        self.facts = facts
+
+
+class InvalidParameters(Refusal):
+    """The request is malformed: a field is missing, of the wrong type, too long or contradicts another."""
+
+    code = "INVALID_PARAMETERS"
+    status = 400
+
+    def __init__(self, errors: Mapping[str, Sequence[str]], *, rule: str = "invalid") -> None:
+        """Take every fault by field, the first fault first, and the name of the rule that it broke."""
+        field = next(iter(errors))
+        super().__init__(
+            f"{field}: {errors[field][0]}",
+            details={"field": field, "rule": rule},
+            errors={name: list(texts) for name, texts in errors.items()},
+            field=field,
+        )
+
+
+class InvalidEmail(InvalidParameters):
+    """The e-mail address is not one."""
+
+    code = "INVALID_EMAIL"
+
+
+class InvalidPoints(Refusal):
+    """The amount is not a number of points: zero, negative, too fine, too long, or no number at all."""
+
+    code = "INVALID_POINTS"
+    status = 400
+    message = "The points are not a valid amount."
+
+    def __init__(self, provided_value: Any, message: str | None = None) -> None:
+        super().__init__(message, provided_value=_echo(provided_value))
+
+
+class Unauthorized(Refusal):
+    """There are no credentials, or they are wrong, revoked, expired or used from elsewhere."""
+
+    code = "UNAUTHORIZED"
+    status = 401
+    message = "Missing or wrong API credentials."
+
+
+class Forbidden(Refusal):
+    """The API key lacks a scope."""
+
+    code = "FORBIDDEN"
+    status = 403
+
+    def __init__(self, required_permissions: Sequence[str]) -> None:
+        permissions = list(required_permissions)
+        super().__init__(f"The API key lacks a permission: {', '.join(permissions)}.", required_permissions=permissions)
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it belongs to another programme."""
+
+    code = "NOT_FOUND"
+    status = 404
+    message = "There is nothing here."
+
+
+class MethodNotAllowed(Refusal):
+    """The path exists, the method on it does not."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+    message = "This path does not take this method."
+
+
+class BodyTooLarge(Refusal):
+    """The body is longer than the path takes."""
+
+    code = "BODY_TOO_LARGE"
+    status = 413
+
+    def __init__(self, maximum_size: int) -> None:
+        super().__init__(f"The body is larger than {maximum_size} bytes.", maximum_size=maximum_size)
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is not declared to be JSON."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+    message = "Send the body as application/json."
+
+
+class IdempotencyKeyReused(Refusal):
+    """The key was used before for something else."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    status = 422
+    message = "This idempotency key was used before with a different request."
+
+
+class InternalError(Refusal):
+    """A fault of ours. It says where to look in the log, and nothing about our insides."""
+
+    code = "INTERNAL_ERROR"
+    status = 500
+    message = "Something went wrong on our side."
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id=request_id)
+
+
+class Unavailable(Refusal):
+    """The database did not answer in time. Nothing was posted, or the same idempotency key tells."""
+
+    code = "UNAVAILABLE"
+    status = 503
+    message = "The service cannot answer right now. Try again with the same Idempotency-Key."
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(retry_after=retry_after)
+
+
+def _echo(value: Any) -> Any:
+    """This will cut a value down to what is safe and useful to send back."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Decimal) and not value.is_finite():
+        return str(value)
+    if isinstance(value, int | Decimal) and len(text := str(value)) > LONGEST_ECHO:
+        return text[:LONGEST_ECHO]
+    if isinstance(value, int | float | Decimal):
+        return value
+    return str(value)[:LONGEST_ECHO]

@@ -1,0 +1,109 @@
+"""Answering once: the same key with the same request gets the answer that the first one got."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+
+from loyalty import errors, retry
+
+_MOST_DIGITS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The caller's key, and what the caller asked for with it."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes out to the caller; `replayed` when it went out before."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+def fingerprint(*, method: str, path: str, body: Any) -> str:
+    """This will answer the SHA-256 of a request, whatever the order of its keys, its white space or `1.0` for `1`.
+
+    Raises:
+        errors.InvalidParameters: the body is nested too deeply.
+    """
+    try:
+        canonical = orjson.dumps(body, default=_canonical, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as failure:
+        raise errors.InvalidParameters({"body": ["Nested too deeply."]}, rule="max_depth") from failure
+    return hashlib.sha256(b"%b %b\n%b" % (method.encode(), path.encode(), canonical)).hexdigest()
+
+
+def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answer]) -> Answer:
+    """This will do the work and remember its answer under the programme's key, or answer what is remembered.
+
+    The record is the first thing that the transaction writes and the answer the last, so two requests with one key
+    wait for each other, and a work that raises leaves no record. Without a key the work is just done.
+
+    Raises:
+        errors.IdempotencyKeyReused: the key was used for another request.
+        errors.Unavailable: the database did not answer in time.
+    """
+
+    def once() -> Answer:
+        with transaction.atomic():
+            return work() if key is None else _answer_under(owner_id, key, work)
+
+    # Without a record nothing tells whether a COMMIT arrived before the connection was lost.
+    return retry.run(once, repeatable=key is not None)
+
+
+def _answer_under(owner_id: uuid.UUID, key: Key, work: Callable[[], Answer]) -> Answer:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO loyalty_idempotencyrecord (owner_id, key, fingerprint) VALUES (%s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            [owner_id, key.key, key.fingerprint],
+        )
+        is_first = cursor.rowcount == 1
+    if not is_first:
+        return _remembered(owner_id, key)
+    answer = work()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_idempotencyrecord SET status = %s, body = %s WHERE owner_id = %s AND key = %s",
+            [answer.status, answer.body.decode(), owner_id, key.key],
+        )
+    return answer
+
+
+def _remembered(owner_id: uuid.UUID, key: Key) -> Answer:
+    # A statement of its own: the INSERT may have waited for the other request, and saw the table as it was before.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT fingerprint, status, body FROM loyalty_idempotencyrecord WHERE owner_id = %s AND key = %s",
+            [owner_id, key.key],
+        )
+        fingerprint, status, body = cursor.fetchone()
+    if fingerprint != key.fingerprint:
+        raise errors.IdempotencyKeyReused
+    return Answer(status=status, body=body.encode(), replayed=True)
+
+
+def _canonical(value: Any) -> Any:
+    """This will word numbers that JSON readers hold to be equal in one way: 1.0, 1.00 and 1e0 are 1."""
+    if not isinstance(value, Decimal):
+        raise TypeError
+    if not value.is_finite():
+        return str(value)
+    # Written out only where that is short: 1e999999999 has a billion digits.
+    if abs(value.adjusted()) > _MOST_DIGITS:
+        return orjson.Fragment(str(value))
+    digits = f"{value:f}"
+    return orjson.Fragment(digits.rstrip("0").rstrip(".") if "." in digits else digits)

@@ -1,0 +1,26 @@
+"""Ids: UUIDv7 keys made by the application, and the form in which callers see them."""
+
+import re
+import uuid
+
+import uuid_utils.compat
+
+_HEX = re.compile(r"[0-9a-f]{32}")
+
+
+def new_id() -> uuid.UUID:
+    """This will make a key that sorts after the keys made before it in this process."""
+    return uuid_utils.compat.uuid7()
+
+
+def public(prefix: str, key: uuid.UUID) -> str:
+    """This will write a key as callers see it, for example `txn_` and 32 hex digits."""
+    return f"{prefix}_{key.hex}"
+
+
+def parse(prefix: str, text: str) -> uuid.UUID | None:
+    """This will read an id that `public` wrote, or answer None for anything else."""
+    head, _, digits = text.partition("_")
+    if head != prefix or not _HEX.fullmatch(digits):
+        return None
+    return uuid.UUID(digits)
