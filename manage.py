@@ -1,0 +1,44 @@
+#!/usr/bin/env python
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+
+COMMANDS_WITHOUT_DATABASE = {"check", "compilemessages", "help", "makemessages", "spectacular", "version"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    # The default action would leave the embedded server running.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    from django.core.management import execute_from_command_line
+
+    with _database(sys.argv[1:]):
+        execute_from_command_line(sys.argv)
+
+
+@contextlib.contextmanager
+def _database(arguments: list[str]) -> Iterator[None]:
+    if not _needs_database(arguments):
+        yield
+        return
+    from django.conf import settings
+
+    from loyalty import embedded
+
+    if settings.EMBEDDED:
+        with embedded.Server(settings.DATA_DIR).running():
+            yield
+    else:
+        yield
+
+
+def _needs_database(arguments: list[str]) -> bool:
+    if not arguments or {"-h", "--help", "--version"} & set(arguments):
+        return False
+    return arguments[0] not in COMMANDS_WITHOUT_DATABASE or "--database" in arguments
+
+
+if __name__ == "__main__":
+    main()
