@@ -33,6 +33,8 @@ DEBUG = flag("DEBUG")
 SECRET_KEY = embedded.secret_key(DATA_DIR) if EMBEDDED else env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Addresses or ranges whose X-Forwarded-For is believed, for keys that are limited to the caller's address.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 # Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
 HTTPS = flag("HTTPS")
@@ -96,6 +98,8 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
+    "loyalty.middleware.name_request",
+    "loyalty.middleware.read_chunked_body",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -149,8 +153,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "loyalty.middleware.RequestIdFilter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     # Django's own handlers would print each line twice.
     "loggers": {"django": {"handlers": [], "propagate": True}},

@@ -21,6 +21,8 @@ def grant() -> None:
         # Here rather than in each transaction: a posting has no statements to spare.
         for name, value in TIMEOUTS.items():
             cursor.execute(f"ALTER ROLE CURRENT_USER SET {name} = %s", [value])
+    # The timeouts hold from the role's next session on.
+    connections["default"].close()
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute("SELECT current_user")
         if cursor.fetchone()[0] == runtime:

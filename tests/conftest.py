@@ -1,0 +1,88 @@
+"""One Postgres for the whole run: migrated by the owner, used by the tests as the runtime role, as in production.
+
+Nothing is rolled back and nothing is flushed: the ledger refuses both DELETE and TRUNCATE. Each test works in a
+programme of its own, so that what others left behind is invisible to it.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from loyalty import api_keys, embedded
+from loyalty.models import ApiKey, Program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Replaces pytest-django's own, which would hand the tests a database that they own."""
+    with django_db_blocker.unblock():
+        yield from _embedded_database() if settings.EMBEDDED else _test_database()
+
+
+def _embedded_database() -> Iterator[None]:
+    # Directly below /tmp: a socket's path is short, and as root the server's user must be able to walk there.
+    data_dir = Path(tempfile.mkdtemp(prefix="loyalty-test-"))
+    server = embedded.Server(data_dir)
+    # Also for the commands that tests run in processes of their own.
+    os.environ["DATA_DIR"] = str(data_dir)
+    settings.DATA_DIR = data_dir
+    for alias in ("default", "owner"):
+        connections[alias].settings_dict["HOST"] = str(server.socket_dir)
+    try:
+        with server.running():
+            call_command("migrate", verbosity=0)
+            yield
+            connections.close_all()
+    finally:
+        shutil.rmtree(data_dir)
+
+
+def _test_database() -> Iterator[None]:
+    name = f"test_loyalty_{os.getpid()}"
+    owner = connections["owner"]
+    quoted = owner.ops.quote_name(name)
+    with owner._nodb_cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {quoted}")
+    for alias in ("default", "owner"):
+        connections[alias].settings_dict["NAME"] = name
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connections.close_all()
+        with owner._nodb_cursor() as cursor:
+            cursor.execute(f"DROP DATABASE {quoted} WITH (FORCE)")
+
+
+@pytest.fixture
+def program() -> Program:
+    return Program.objects.create(slug=f"shop-{secrets.token_hex(6)}", name="Corner Shop")
+
+
+class Credentials(NamedTuple):
+    key: ApiKey
+    secret: str
+
+
+@pytest.fixture
+def api_key(program: Program) -> Credentials:
+    """A key of the programme with all scopes."""
+    return Credentials(*api_keys.generate(program=program, name="till"))
+
+
+@pytest.fixture
+def client(api_key: Credentials) -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    client.credentials(HTTP_X_API_KEY=api_key.key.key_id, HTTP_X_API_SECRET=api_key.secret)
+    return client
