@@ -11,7 +11,7 @@ COMMANDS_WITHOUT_DATABASE = {"check", "compilemessages", "help", "makemessages",
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # The default action would leave the embedded server running.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from django.core.management import execute_from_command_line
 
     with _database(sys.argv[1:]):
@@ -27,11 +27,14 @@ def _database(arguments: list[str]) -> Iterator[None]:
 
     from loyalty import embedded
 
-    if settings.EMBEDDED:
+    if not settings.EMBEDDED:
+        yield
+        return
+    try:
         with embedded.Server(settings.DATA_DIR).running():
             yield
-    else:
-        yield
+    except embedded.EmbeddedError as error:
+        sys.exit(f"manage.py: {error}")
 
 
 def _needs_database(arguments: list[str]) -> bool:

@@ -39,7 +39,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
 HTTPS = flag("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/health$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 # Whether a shop's other host names speak HTTPS is not for this service to promise.
@@ -66,6 +66,7 @@ def database(name: str, **options: str) -> dict[str, Any]:
 
 # The timeouts of requests are set on the role; they would stop a long migration where one role does both.
 OWNER_OPTIONS = {"options": "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=10s"}
+DATABASES: dict[str, dict[str, Any]]
 if EMBEDDED:
     server = embedded.Server(DATA_DIR)
     DATABASES = {

@@ -297,7 +297,7 @@ def _socket_dir(data_dir: Path) -> Path:
     if len(os.fsencode(path / SOCKET_FILE)) <= SOCKET_PATH_LIMIT:
         return path
     # Not tempfile.gettempdir(): two shells with different TMPDIR must find the same server.
-    return Path("/tmp") / f"loyalty-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:24]}"
+    return Path("/tmp") / f"loyalty-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:24]}"  # noqa: S108
 
 
 def _is_last(users: Any) -> bool:

@@ -42,9 +42,8 @@ def _statements(tables: set[str]) -> list[str]:
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
     ]
-    for table in tables.intersection(INSERT_ONLY):
+    for table in tables.intersection([*INSERT_ONLY, *CHANGEABLE_COLUMNS]):
         statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {{role}}")
-    for table in tables.intersection(CHANGEABLE_COLUMNS):
-        statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {{role}}")
-        statements.append(f"GRANT UPDATE ({CHANGEABLE_COLUMNS[table]}) ON {table} TO {{role}}")
+        if table in CHANGEABLE_COLUMNS:
+            statements.append(f"GRANT UPDATE ({CHANGEABLE_COLUMNS[table]}) ON {table} TO {{role}}")
     return statements

@@ -1,0 +1,49 @@
+.POSIX:
+.PHONY: help run test lint bench backup restore
+
+# Python 3.11 or later. A path may hold spaces, so every path here is relative.
+PYTHON = $$(command -v python3.11 || command -v python3)
+STAMP = .venv/installed
+MANAGE = .venv/bin/python manage.py
+# What lint looks at is what production would run; nothing connects to this address.
+AS_IN_PRODUCTION = DATABASE_URL=postgres://app@localhost/loyalty DATABASE_OWNER_URL=postgres://owner@localhost/loyalty \
+	SECRET_KEY=only-for-the-checks-of-make-lint-0123456789-abcdefghij ALLOWED_HOSTS=loyalty.example HTTPS=true
+
+help:
+	@echo "make run       serve on 127.0.0.1:\$${PORT:-8000}, with a Postgres of its own unless DATABASE_URL is set"
+	@echo "make test      run the tests"
+	@echo "make lint      check format, types, layers, migrations, settings and the API's description"
+	@echo "make bench     measure the service against Postgres itself"
+	@echo "make backup    write the embedded database to \$${DATA_DIR:-.data}/backups"
+	@echo "make restore   read it back: make restore FILE=.data/backups/….dump"
+
+run: $(STAMP)
+	@exec $(MANAGE) run
+
+test: $(STAMP)
+	.venv/bin/pytest $(ARGS)
+
+lint: $(STAMP)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	$(AS_IN_PRODUCTION) .venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+	$(MANAGE) makemigrations --check --dry-run
+	$(AS_IN_PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+	$(AS_IN_PRODUCTION) $(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
+	.ci/audit
+
+bench: $(STAMP)
+	.venv/bin/python -m benchmarks $(ARGS)
+
+backup: $(STAMP)
+	@$(MANAGE) backup
+
+restore: $(STAMP)
+	@$(MANAGE) restore "$(FILE)"
+
+# The stamp is written last: an installation that was interrupted is made again.
+$(STAMP): requirements.txt
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $(STAMP)
