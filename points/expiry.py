@@ -4,7 +4,7 @@ Everything here is worked out in the programme's time zone and answered in UTC:
 
 - Months and days keep the local wall time, to the microsecond. A day that the month does not have becomes its last one
   (31 January + 1 month is 28 or 29 February). A local time that does not exist moves forward by the length of the gap;
-  one that exists twice is the first. `points/sql/months_after.sql` says the same for sets of rows.
+  one that exists twice is the first. `points/migrations/sql/months_after.sql` says the same for sets of rows.
 - An end is exclusive. "End of month" and "day of year" mean that the points are usable through that local day, so they
   end at the first instant of the next one.
 - Moments lie in the years 2 to 9998: one year inside what `datetime` holds, so that no zone's offset can leave it.
@@ -19,6 +19,7 @@ from django.db import models
 
 # A hundred years in months; points that should outlive that have the policy `none`.
 MAX_COUNT = 1200
+MAX_DAYS = 36_500
 FIRST_YEAR, LAST_YEAR = 2, 9998
 
 
@@ -55,8 +56,8 @@ class OutOfRange(ValueError):
 class Policy:
     """What a definition says about the end of its points.
 
-    `count` is the number of months (of days for `days`): 1 to 1200, and for the ends of a month, quarter or year also
-    0, the period of the award itself. `month` and `day` are for `day_of_year`. What a kind does not use is ignored.
+    `count` is the number of months, 1 to 1200, or of days, 1 to 36,500. For the ends of a month, quarter or year it may
+    be 0, the period of the award itself. `month` and `day` are for `day_of_year`. What a kind does not use is ignored.
     """
 
     kind: str
@@ -81,8 +82,9 @@ class Policy:
 
     def _check_count(self) -> None:
         minimum = 0 if self.kind in _MONTHS_IN_PERIOD else 1
-        if not minimum <= self.count <= MAX_COUNT:
-            raise InvalidPolicy(field="count", message=f"must be between {minimum} and {MAX_COUNT}")
+        maximum = MAX_DAYS if self.kind == ExpiryPolicy.DAYS else MAX_COUNT
+        if not minimum <= self.count <= maximum:
+            raise InvalidPolicy(field="count", message=f"must be between {minimum} and {maximum}")
 
 
 def end(*, policy: Policy, starts_at: datetime, zone: ZoneInfo) -> datetime | None:

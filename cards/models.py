@@ -1,0 +1,73 @@
+"""Customers, and the cards that name them."""
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.db.models.functions import Lower, Now
+
+from loyalty import ids
+from loyalty.models import Program
+
+
+class Customer(models.Model):
+    """The person (member, contact) who owns points, with or without a card."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    program = models.ForeignKey(Program, models.PROTECT, related_name="customers", verbose_name="programme")
+    email = models.EmailField(max_length=254, null=True, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    phone = models.CharField(max_length=50, blank=True)
+    external_id = models.CharField(
+        max_length=100, null=True, blank=True, help_text="The shop's own id of the customer."
+    )
+    locale = models.CharField(max_length=10, blank=True)
+    metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("program", Lower("email"), name="customer_email_unique_in_program"),
+            models.UniqueConstraint(fields=["program", "external_id"], name="customer_external_id_unique_in_program"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.external_id or str(self.id)
+
+
+class Card(models.Model):
+    """A numbered card that names a customer. Points belong to the customer, not to the card."""
+
+    class Status(models.TextChoices):
+        """What staff or the caller set; `expired` follows from `expires_at` and the clock."""
+
+        ACTIVE = "active"
+        INACTIVE = "inactive"
+        BLOCKED = "blocked"
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    program = models.ForeignKey(Program, models.PROTECT, related_name="cards", verbose_name="programme")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="cards")
+    number = models.CharField(max_length=14, editable=False, help_text="LC and 12 digits.")
+    design = models.CharField(max_length=50, default="default")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    status_reason = models.CharField(max_length=255, blank=True)
+    internal_note = models.CharField(max_length=1000, blank=True)
+    blocked_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    replaced_by = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="replaces")
+    metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "number"], name="card_number_unique_in_program"),
+            models.CheckConstraint(
+                condition=models.Q(number__regex=r"^LC[0-9]{12}$"), name="card_number_is_lc_and_12_digits"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(replaced_by=None) | models.Q(status="inactive"), name="card_replaced_is_inactive"
+            ),
+        ]
+        indexes = [models.Index(fields=["program", "created_at", "id"], name="card_program_created_at")]
+
+    def __str__(self) -> str:
+        return self.number

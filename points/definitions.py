@@ -1,0 +1,55 @@
+"""Programmes and the kinds of points that they have."""
+
+from django.db import transaction
+from django.db.models import Max
+
+from loyalty import errors
+from loyalty.models import Program
+from points.models import PointDefinition
+
+DEFAULT_CODE = "points"
+
+
+def create_program(
+    *, slug: str, name: str = "", currency: str = "EUR", timezone: str = "UTC", is_sandbox: bool = False
+) -> Program:
+    """This will make a programme with its default kind of points: whole ones, that expire after 12 months.
+
+    Raises:
+        django.core.exceptions.ValidationError: a value is not valid, or the slug is taken.
+    """
+    program = Program(slug=slug, name=name or slug, currency=currency, timezone=timezone, is_sandbox=is_sandbox)
+    program.full_clean()
+    with transaction.atomic():
+        program.save(force_insert=True)
+        create_definition(program=program, code=DEFAULT_CODE, name="Points", is_default=True)
+    return program
+
+
+def create_definition(*, program: Program, code: str, name: str, **policies) -> PointDefinition:
+    """This will make a definition with the next number of the programme.
+
+    Raises:
+        django.core.exceptions.ValidationError: a value is not valid, or the code is taken.
+    """
+    with transaction.atomic():
+        # The programme's row is what two that are made at once wait for.
+        Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+        last = program.definitions.aggregate(last=Max("number"))["last"] or 0
+        definition = PointDefinition(program=program, number=last + 1, code=code, name=name, **policies)
+        definition.full_clean()
+        definition.save(force_insert=True)
+    return definition
+
+
+def find(program: Program, code: str | None) -> PointDefinition:
+    """This will answer the programme's definition of that code, or its default one.
+
+    Raises:
+        errors.InvalidParameters: there is none of that code.
+    """
+    wanted = {"is_default": True} if code is None else {"code": code}
+    definition = PointDefinition.objects.filter(program=program, **wanted).first()
+    if definition is None:
+        raise errors.InvalidParameters({"definition": ["There is no such definition of points."]}, rule="exists")
+    return definition

@@ -1,0 +1,333 @@
+"""Point definitions, accounts, and the ledger: entries, the lots they bring, and which lot paid what.
+
+Only `points/ledger.py` writes accounts, entries, lots and uses. Entries and uses are append-only; the
+database refuses anything else (`points/migrations/sql/guards.sql`).
+"""
+
+import dataclasses
+import uuid
+
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
+
+from cards.models import Card, Customer
+from loyalty import ids
+from loyalty.models import Program
+from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
+
+MAX_DIGITS = 15  # A JSON reader with doubles keeps that many exact.
+
+
+def points_field(**options) -> models.DecimalField:
+    """This will make a column for points: fifteen digits before the point, two after."""
+    return models.DecimalField(max_digits=MAX_DIGITS + 2, decimal_places=2, **options)
+
+
+class Xid8Field(models.Field):
+    """The transaction that wrote a row: lists over a programme are ordered by it."""
+
+    def db_type(self, connection) -> str:
+        return "xid8"
+
+
+class EntryType(models.TextChoices):
+    """What a ledger entry did."""
+
+    AWARD = "award"
+    REDEEM = "redeem"
+    ADJUST = "adjust"
+    REVERSE = "reverse"
+    EXPIRE = "expire"
+    ACTIVATE = "activate"
+
+
+class Clawback(models.TextChoices):
+    """What happens when a reversed award's points are already spent."""
+
+    REFUSE = "refuse", "Refuse the reversal"
+    TO_ZERO = "to_zero", "Take what is there and note the rest"
+    NEGATIVE = "negative", "Let the balance go below zero, where the account may"
+
+
+class PointDefinition(models.Model):
+    """A kind of points. Its policies are copied onto what is posted; a change alters nothing that exists."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    program = models.ForeignKey(Program, models.PROTECT, related_name="definitions", verbose_name="programme")
+    number = models.PositiveIntegerField(editable=False, help_text="From 1 in each programme.")
+    code = models.CharField(max_length=50, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$")])
+    name = models.CharField(max_length=100)
+    description = models.CharField(max_length=500, blank=True)
+    decimal_places = models.PositiveSmallIntegerField(default=0, validators=[MaxValueValidator(2)])
+    expiry_policy = models.CharField(max_length=20, choices=ExpiryPolicy.choices, default=ExpiryPolicy.MONTHS)
+    expiry_count = models.PositiveSmallIntegerField(
+        null=True, blank=True, default=12, validators=[MaxValueValidator(MAX_DAYS)], help_text="Months or days."
+    )
+    expiry_month = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(12)]
+    )
+    expiry_day = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(31)]
+    )
+    may_go_negative = models.BooleanField(
+        default=False, help_text="Adjustments and reversals may take the balance below zero. Redemptions never may."
+    )
+    clawback = models.CharField(
+        max_length=10,
+        choices=Clawback.choices,
+        default=Clawback.REFUSE,
+        help_text="When an award is reversed whose points are already spent.",
+    )
+    is_default = models.BooleanField(default=False, help_text="What cards and customers mean by “points”.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["program", "code"], name="definition_code_unique_in_program"),
+            models.UniqueConstraint(fields=["program", "number"], name="definition_number_unique_in_program"),
+            models.UniqueConstraint(
+                fields=["program"], condition=models.Q(is_default=True), name="definition_default_unique_in_program"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(decimal_places__lte=2), name="definition_has_at_most_two_decimal_places"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """This will refuse an expiry policy that lacks what its kind needs."""
+        try:
+            self.policy  # noqa: B018
+        except InvalidPolicy as error:
+            raise ValidationError({f"expiry_{error.field}".replace("kind", "policy"): error.message}) from error
+
+    @property
+    def policy(self) -> Policy:
+        """When points made today will expire."""
+        return Policy(
+            kind=ExpiryPolicy(self.expiry_policy),
+            count=self.expiry_count or 0,
+            month=self.expiry_month or 0,
+            day=self.expiry_day or 0,
+        )
+
+
+class PointAccount(models.Model):
+    """One customer's account of one definition: the snapshot of its ledger, and the row that is locked."""
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="uuid5(customer id, definition id).")
+    program = models.ForeignKey(Program, models.PROTECT, db_index=False, related_name="+")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_index=False, related_name="accounts")
+    definition = models.ForeignKey(PointDefinition, models.PROTECT, db_index=False, related_name="+")
+    may_go_negative = models.BooleanField()
+    balance = points_field(default=0)
+    pending = points_field(default=0)
+    lifetime_earned = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
+    lifetime_redeemed = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
+    lifetime_expired = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
+    version = models.BigIntegerField(default=0, help_text="How many entries there are.")
+    effective_at = models.DateTimeField(null=True, help_text="When the newest entry took effect.")
+    last_activity_at = models.DateTimeField(null=True, help_text="The customer's last award or redemption.")
+    next_due_at = models.DateTimeField(null=True, help_text="No lot starts or ends before this moment.")
+    window_started_at = models.DateTimeField(null=True, help_text="When the minute began that the limit counts.")
+    window_count = models.PositiveIntegerField(default=0, help_text="Postings counted in that minute.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(balance__gte=0) | models.Q(may_go_negative=True), name="account_balance_not_negative"
+            ),
+            models.CheckConstraint(condition=models.Q(pending__gte=0), name="account_pending_not_negative"),
+            models.CheckConstraint(condition=models.Q(version__gte=0), name="account_version_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(version__gt=0) | models.Q(balance=0, pending=0),
+                name="account_without_entries_is_empty",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @staticmethod
+    def id_for(customer_id: uuid.UUID, definition_id: uuid.UUID) -> uuid.UUID:
+        """This will answer the account's id, which exists before the account does."""
+        return uuid.uuid5(customer_id, str(definition_id))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AccountRef:
+    """Names a customer's account of a definition, whether it exists already or not."""
+
+    program: Program
+    definition: PointDefinition
+    customer_id: uuid.UUID
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The account's id, worked out from both."""
+        return PointAccount.id_for(self.customer_id, self.definition.id)
+
+
+class PointTransaction(models.Model):
+    """A ledger entry. Never changed, never deleted; a correction is a new entry that names the old one."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, related_name="entries")
+    program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    version = models.BigIntegerField(help_text="1, 2, 3 … in the account, without a gap.")
+    type = models.CharField(max_length=10, choices=EntryType.choices)
+    points = points_field(help_text="The signed change of points owned, pending ones among them.")
+    balance_before = points_field()
+    balance_after = points_field()
+    pending_after = points_field()
+    shortfall = points_field(default=0, help_text="What a reversal could not take because it was spent.")
+    valid_from = models.DateTimeField(null=True, help_text="When points awarded in advance become active.")
+    expires_at = models.DateTimeField(null=True, help_text="When the points that this entry brought expire.")
+    reason = models.CharField(max_length=255)
+    reference = models.CharField(max_length=255, null=True)
+    staff_member = models.CharField(max_length=255, null=True)
+    metadata = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    actor = models.CharField(max_length=150, help_text="Who posted it: an API key, a member of staff, a command.")
+    card = models.ForeignKey(Card, models.PROTECT, null=True, db_index=False, related_name="+")
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="reversals"
+    )
+    transaction_date = models.DateTimeField(null=True, help_text="The caller's word; nothing is worked out from it.")
+    effective_at = models.DateTimeField(help_text="When it took effect: for a settled entry, when it was due.")
+    created_at = models.DateTimeField(help_text="When it was written.")
+    xid = Xid8Field(db_default=models.Func(function="pg_current_xact_id"), editable=False)
+
+    class Meta:
+        verbose_name = "ledger entry"
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "version"], name="entry_version_unique_in_account"),
+            models.CheckConstraint(condition=models.Q(version__gte=1), name="entry_version_from_one"),
+            models.CheckConstraint(condition=models.Q(shortfall__gte=0), name="entry_shortfall_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(type="reverse") ^ models.Q(reverses=None), name="entry_reverse_names_its_entry"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["program", "id"], name="entry_program_id"),
+            models.Index(fields=["program", "xid", "id"], name="entry_program_xid"),
+            models.Index(
+                fields=["program", "reference"],
+                condition=models.Q(reference__isnull=False),
+                name="entry_program_reference",
+            ),
+            models.Index(
+                fields=["account", "reverses"],
+                condition=models.Q(reverses__isnull=False),
+                name="entry_account_reverses",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.points}"
+
+
+class PointLot(models.Model):
+    """The points that one entry brought: what is left of them, from when they count and until when."""
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="The id of the entry that made it.")
+    account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, related_name="lots")
+    program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    version = models.BigIntegerField(help_text="The version of the entry that made it: the older lot has the lower.")
+    points = points_field()
+    remaining = points_field()
+    active_from = models.DateTimeField(
+        null=True, help_text="Null: since it was made. A lot that ends by inactivity always has it."
+    )
+    expires_at = models.DateTimeField(null=True, help_text="Null: never, or by inactivity.")
+    inactivity_months = models.PositiveSmallIntegerField(
+        null=True, help_text="It ends that many months after the customer's last activity."
+    )
+    clawback = models.CharField(max_length=10, choices=Clawback.choices)
+    is_open = models.GeneratedField(
+        expression=GreaterThan(models.F("remaining"), 0), output_field=models.BooleanField(), db_persist=True
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(points__gt=0), name="lot_points_positive"),
+            models.CheckConstraint(
+                condition=models.Q(remaining__gte=0) & models.Q(remaining__lte=models.F("points")),
+                name="lot_remaining_between_zero_and_points",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__isnull=True)
+                | models.Q(active_from__isnull=True)
+                | models.Q(expires_at__gt=models.F("active_from")),
+                name="lot_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(inactivity_months__isnull=True)
+                | models.Q(expires_at__isnull=True, active_from__isnull=False),
+                name="lot_by_inactivity_has_a_start_and_no_date",
+            ),
+        ]
+        # Keyed on is_open, not on remaining: a part payment then leaves every index alone (a HOT update).
+        indexes = [
+            models.Index(
+                fields=["account", "expires_at", "version"], condition=models.Q(is_open=True), name="lot_open"
+            ),
+            models.Index(
+                fields=["account", "active_from"],
+                condition=models.Q(is_open=True, active_from__isnull=False),
+                name="lot_open_starting",
+            ),
+            models.Index(
+                fields=["account", "inactivity_months", "version"],
+                condition=models.Q(is_open=True, inactivity_months__isnull=False),
+                name="lot_open_by_inactivity",
+            ),
+            models.Index(
+                fields=["program", "expires_at", "id"],
+                condition=models.Q(is_open=True, expires_at__isnull=False),
+                name="lot_program_expiring",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remaining} of {self.points}"
+
+
+class LotUse(models.Model):
+    """How much of which lot an entry took; below zero: gave back. Append-only.
+
+    A use without a lot is a debt: points taken that were not there. Zero points name a lot that became active.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "entry_id", "position")
+    account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    entry = models.ForeignKey(
+        PointTransaction, models.PROTECT, db_index=False, db_constraint=False, related_name="uses"
+    )
+    position = models.PositiveIntegerField(help_text="The order in which the entry took them.")
+    lot = models.ForeignKey(
+        PointLot, models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="uses"
+    )
+    points = points_field()
+    pays_debt = models.BooleanField(default=False, help_text="The lot paid an older debt, or got such a payment back.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account", "lot"], name="use_account_lot"),
+            models.Index(fields=["account", "lot"], condition=models.Q(pays_debt=True), name="use_pays_debt"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(lot__isnull=False) | models.Q(pays_debt=False), name="use_debt_is_paid_by_a_lot"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.points)

@@ -1,0 +1,340 @@
+"""The statements of a posting: lock, read what decides, read lots, write everything.
+
+Four statements whatever the number of postings, accounts and lots, each of them over sets. Only `points/ledger.py`
+calls this module, in this order. The locking statement reads the account row and nothing else: under READ COMMITTED a
+join beside the lock would answer with rows from before the wait.
+"""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from loyalty import idempotency
+from points.book import ZERO, Book, Lot, Spent
+from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+
+_ACCOUNT_COLUMNS = [field.attname for field in PointAccount._meta.concrete_fields]
+_LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
+_LOTS = f"SELECT {', '.join(_LOT_COLUMNS)} FROM points_pointlot WHERE account_id = %s"
+
+
+_ACCOUNT_TYPES = {
+    "balance": "numeric",
+    "pending": "numeric",
+    "lifetime_earned": "numeric",
+    "lifetime_redeemed": "numeric",
+    "lifetime_expired": "numeric",
+    "version": "bigint",
+    "effective_at": "timestamptz",
+    "last_activity_at": "timestamptz",
+    "next_due_at": "timestamptz",
+    "window_started_at": "timestamptz",
+    "window_count": "integer",
+}
+_ENTRY_TYPES = {
+    "id": "uuid",
+    "account_id": "uuid",
+    "program_id": "uuid",
+    "version": "bigint",
+    "type": "text",
+    "points": "numeric",
+    "balance_before": "numeric",
+    "balance_after": "numeric",
+    "pending_after": "numeric",
+    "shortfall": "numeric",
+    "valid_from": "timestamptz",
+    "expires_at": "timestamptz",
+    "reason": "text",
+    "reference": "text",
+    "staff_member": "text",
+    "metadata": "jsonb",
+    "actor": "text",
+    "card_id": "uuid",
+    "reverses_id": "uuid",
+    "transaction_date": "timestamptz",
+    "effective_at": "timestamptz",
+    "created_at": "timestamptz",
+}
+_LOT_TYPES = {
+    "id": "uuid",
+    "account_id": "uuid",
+    "program_id": "uuid",
+    "version": "bigint",
+    "points": "numeric",
+    "remaining": "numeric",
+    "active_from": "timestamptz",
+    "expires_at": "timestamptz",
+    "inactivity_months": "smallint",
+    "clawback": "text",
+}
+_USE_TYPES = {
+    "account_id": "uuid",
+    "entry_id": "uuid",
+    "position": "integer",
+    "lot_id": "uuid",
+    "points": "numeric",
+    "pays_debt": "boolean",
+}
+_RECORD_TYPES = {"owner_id": "uuid", "key": "text", "fingerprint": "text", "status": "smallint", "body": "text"}
+
+
+def _rows(types: dict[str, str]) -> str:
+    return f"json_to_recordset(%s) AS r ({', '.join(f'{column} {kind}' for column, kind in types.items())})"
+
+
+def _insert(table: str, types: dict[str, str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(types)}) SELECT {', '.join(types)} FROM {_rows(types)}"
+
+
+_INSERT_ENTRIES = _insert("points_pointtransaction", _ENTRY_TYPES)
+_INSERT_LOTS = _insert("points_pointlot", _LOT_TYPES)
+_INSERT_USES = _insert("points_lotuse", _USE_TYPES)
+_INSERT_RECORDS = _insert("loyalty_idempotencyrecord", _RECORD_TYPES)
+_UPDATE_LOTS = (
+    "UPDATE points_pointlot l SET remaining = r.remaining"
+    f" FROM {_rows({'account_id': 'uuid', 'id': 'uuid', 'remaining': 'numeric'})}"
+    " WHERE l.account_id = r.account_id AND l.id = r.id"
+)
+_UPDATE_ACCOUNTS = (
+    f"UPDATE points_pointaccount a SET {', '.join(f'{column} = r.{column}' for column in _ACCOUNT_TYPES)}"
+    f" FROM {_rows({'id': 'uuid'} | _ACCOUNT_TYPES)} WHERE a.id = r.id"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides on one posting beside its account: what its key answered before, and the state of its card."""
+
+    fingerprint: str | None = None
+    status: int | None = None
+    body: str | None = None
+    card_status: str | None = None
+    card_expires_at: datetime.datetime | None = None
+    card_customer_id: uuid.UUID | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Needed:
+    """How many points of an account's lots a posting may take at most, and by when they may have fallen due."""
+
+    account: PointAccount
+    at: datetime.datetime
+    points: Decimal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """An answer to keep under a key of the account."""
+
+    owner_id: uuid.UUID
+    key: idempotency.Key
+    answer: idempotency.Answer
+
+
+def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, PointAccount]:
+    """This will lock the accounts that exist, in the order of the whole service, and answer their rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(_ACCOUNT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])"
+            " ORDER BY uuid_hash(id), id FOR NO KEY UPDATE",
+            [list(account_ids)],
+        )
+        rows = cursor.fetchall()
+    return {row[0]: PointAccount.from_db("default", _ACCOUNT_COLUMNS, row) for row in rows}
+
+
+def create(accounts: Iterable[AccountRef]) -> None:
+    """This will make the accounts that do not exist yet, in lock order; another may make them first."""
+    rows = [(a.id, a.program.id, a.customer_id, a.definition.id, a.definition.may_go_negative) for a in accounts]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO points_pointaccount (id, program_id, customer_id, definition_id, may_go_negative, balance,"
+            " pending, lifetime_earned, lifetime_redeemed, lifetime_expired, version, window_count)"
+            " SELECT id, program_id, customer_id, definition_id, may_go_negative, 0, 0, 0, 0, 0, 0, 0"
+            " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[])"
+            " AS a (id, program_id, customer_id, definition_id, may_go_negative)"
+            " ORDER BY uuid_hash(id), id ON CONFLICT DO NOTHING",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> list[Facts]:
+    """This will read what decides on each (account id, key, card id), in the order asked."""
+    if not any(key or card_id for _, key, card_id in asked):
+        return [Facts()] * len(asked)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.fingerprint, r.status, r.body, c.status, c.expires_at, c.customer_id"
+            " FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS p (account_id, key, card_id, n)"
+            " LEFT JOIN loyalty_idempotencyrecord r ON r.owner_id = p.account_id AND r.key = p.key"
+            " LEFT JOIN cards_card c ON c.id = p.card_id"
+            " ORDER BY p.n",
+            [list(column) for column in zip(*asked, strict=True)],
+        )
+        return [Facts(*row) for row in cursor.fetchall()]
+
+
+def entry(account_id: uuid.UUID, entry_id: uuid.UUID) -> PointTransaction | None:
+    """This will read an entry of the account, if it has it."""
+    return PointTransaction.objects.filter(account_id=account_id, id=entry_id).first()
+
+
+def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
+    """This will read, by account, what is due and as many lots as pay what is needed."""
+    found: dict[uuid.UUID, list[Lot]] = {need.account.id: [] for need in needed}
+    wanted = [
+        (n.account.id, n.account.effective_at, n.at, is_due, n.points)
+        for n in needed
+        if (is_due := _is_due(n)) or n.points > 0
+    ]
+    if not wanted:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT n.account, {', '.join(f'lot.{column}' for column in _LOT_COLUMNS)}"
+            " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::numeric[])"
+            " AS n (account, settled_at, at, is_due, points)"
+            " CROSS JOIN LATERAL points_lots_to_post(n.account, n.settled_at, n.at, n.is_due, n.points) lot",
+            [list(column) for column in zip(*wanted, strict=True)],
+        )
+        for account_id, *columns in cursor.fetchall():
+            found[account_id].append(Lot(*columns))
+    return found
+
+
+def _is_due(need: Needed) -> bool:
+    return need.account.next_due_at is not None and need.account.next_due_at <= need.at
+
+
+def lots_ending(account_id: uuid.UUID, *, before: datetime.datetime) -> list[Lot]:
+    """This will read the open lots that end before a moment, and all that end by inactivity."""
+    return _read_lots("is_open AND (expires_at < %s OR inactivity_months IS NOT NULL)", account_id, before)
+
+
+def lots_by_id(account_id: uuid.UUID, lot_ids: list[uuid.UUID]) -> list[Lot]:
+    """This will read these lots, open or not."""
+    return _read_lots("id = ANY(%s::uuid[])", account_id, lot_ids)
+
+
+def _read_lots(condition: str, account_id: uuid.UUID, argument: Any) -> list[Lot]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_LOTS} AND {condition}", [account_id, argument])
+        return [Lot(*row) for row in cursor.fetchall()]
+
+
+def reversed_points(target: PointTransaction) -> Decimal:
+    """This will answer how much of an entry reversals have undone, what they could not take among it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(SUM(abs(points) + shortfall), 0) FROM points_pointtransaction"
+            " WHERE account_id = %s AND reverses_id = %s",
+            [target.account_id, target.id],
+        )
+        return cursor.fetchone()[0]
+
+
+def expired_points(target: PointTransaction) -> Decimal:
+    """This will answer how much of the lot that an entry made has expired."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COALESCE(SUM(u.points), 0) FROM points_lotuse u JOIN points_pointtransaction e"
+            " ON e.account_id = u.account_id AND e.id = u.entry_id"
+            " WHERE u.account_id = %s AND u.lot_id = %s AND e.type = %s",
+            [target.account_id, target.id, EntryType.EXPIRE.value],
+        )
+        return cursor.fetchone()[0]
+
+
+def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
+    """This will answer what an entry took of which lots, less what its reversals gave back, `undone` in all."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointtransaction e"
+            " ON e.account_id = u.account_id AND e.id = u.entry_id"
+            " WHERE u.account_id = %(account)s AND (e.id = %(entry)s OR e.reverses_id = %(entry)s)"
+            " AND u.lot_id IS NOT NULL AND NOT u.pays_debt"
+            " GROUP BY u.lot_id ORDER BY MIN(u.position) FILTER (WHERE e.id = %(entry)s)",
+            {"account": target.account_id, "entry": target.id},
+        )
+        by_lot = cursor.fetchall()
+        debt = -target.points - undone - sum((points for _, points in by_lot), ZERO)
+        debt_payers = []
+        if debt:
+            cursor.execute(
+                "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointlot l"
+                " ON l.account_id = u.account_id AND l.id = u.lot_id"
+                " WHERE u.account_id = %s AND u.pays_debt GROUP BY u.lot_id, l.version ORDER BY l.version",
+                [target.account_id],
+            )
+            debt_payers = cursor.fetchall()
+    return Spent(by_lot=by_lot, debt=debt, debt_payers=debt_payers)
+
+
+def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
+    """This will write all that the books gained and the answers to keep, in one statement."""
+    changed = [book for book in books if book.is_changed]
+    parts = [(_INSERT_ENTRIES, [_entry_row(entry) for book in changed for entry in book.entries])]
+    parts.append((_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]))
+    parts.append((_UPDATE_LOTS, [row for book in changed for row in _touched_rows(book)]))
+    parts.append((_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]))
+    parts.append((_INSERT_RECORDS, [_record_row(record) for record in records]))
+    parts.append((_UPDATE_ACCOUNTS, [_account_row(book.account) for book in changed]))
+    parts = [(sql, rows) for sql, rows in parts if rows]
+    if not parts:
+        return
+    *others, (last, _) = parts
+    ctes = ", ".join(f"part_{n} AS ({sql})" for n, (sql, _) in enumerate(others))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {ctes} {last}" if ctes else last,
+            [orjson.dumps(rows, default=str).decode() for _, rows in parts],
+        )
+
+
+def _entry_row(entry: PointTransaction) -> dict[str, Any]:
+    return {column: getattr(entry, column) for column in _ENTRY_TYPES}
+
+
+def _lot_row(book: Book, lot: Lot) -> dict[str, Any]:
+    columns = {column: getattr(lot, column) for column in _LOT_COLUMNS}
+    return columns | {"account_id": book.account.id, "program_id": book.account.program_id}
+
+
+def _touched_rows(book: Book) -> Iterable[dict[str, Any]]:
+    made = {lot.id for lot in book.made}
+    return (
+        {"account_id": book.account.id, "id": lot.id, "remaining": lot.remaining}
+        for lot in book.touched.values()
+        if lot.id not in made
+    )
+
+
+def _use_row(book: Book, use: Any) -> dict[str, Any]:
+    return {
+        "account_id": book.account.id,
+        "entry_id": use.entry_id,
+        "position": use.position,
+        "lot_id": use.lot_id,
+        "points": use.points,
+        "pays_debt": use.pays_debt,
+    }
+
+
+def _record_row(record: Record) -> dict[str, Any]:
+    return {
+        "owner_id": record.owner_id,
+        "key": record.key.key,
+        "fingerprint": record.key.fingerprint,
+        "status": record.answer.status,
+        "body": record.answer.body.decode(),
+    }
+
+
+def _account_row(account: PointAccount) -> dict[str, Any]:
+    return {column: getattr(account, column) for column in ("id", *_ACCOUNT_TYPES)}
