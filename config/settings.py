@@ -6,7 +6,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from loyalty import embedded
+from loyalty import data_folder, embedded
 
 env = environ.Env()
 
@@ -30,7 +30,7 @@ EMBEDDED = not DATABASE_URL
 # Security
 
 DEBUG = flag("DEBUG")
-SECRET_KEY = embedded.secret_key(DATA_DIR) if EMBEDDED else env.str("SECRET_KEY")
+SECRET_KEY = data_folder.secret_key(DATA_DIR) if EMBEDDED else env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Addresses or ranges whose X-Forwarded-For is believed, for keys that are limited to the caller's address.
@@ -41,7 +41,7 @@ HTTPS = flag("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/health$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_SECONDS = 24 * 3600 if HTTPS else 0
 # Whether a shop's other host names speak HTTPS is not for this service to promise.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = HTTPS
@@ -79,6 +79,13 @@ else:
 # A connection lives as long as its thread; the health check costs no statement, see loyalty/postgres.
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Web server
+
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+WEB_WORKERS = env.int("WEB_WORKERS", default=3)
+WEB_THREADS = env.int("WEB_THREADS", default=2)
 
 # Applications and what a request passes through
 

@@ -3,3 +3,7 @@ from django.apps import AppConfig
 
 class LoyaltyConfig(AppConfig):
     name = "loyalty"
+
+    def ready(self) -> None:
+        # Importing registers them.
+        from loyalty import checks  # noqa: F401

@@ -10,7 +10,6 @@ import hashlib
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import stat
@@ -55,27 +54,6 @@ log_line_prefix = '%m [%p] %u '
 
 class EmbeddedError(Exception):
     """The embedded server cannot be used; the message says what to do about it."""
-
-
-def secret_key(data_dir: Path) -> str:
-    """This will return the data folder's own secret key, made at the first call."""
-    path = data_dir / "secret_key"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        draft = data_dir / f".secret_key.{os.getpid()}"
-        write_private(draft, secrets.token_urlsafe(50))
-        # Of two processes that are here at once, the first to link decides for both.
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text()
-
-
-def write_private(path: Path, text: str) -> None:
-    """This will write a file that only its owner may read, also while it is being written."""
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def program(name: str) -> Path:

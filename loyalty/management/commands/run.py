@@ -1,0 +1,131 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from loyalty import data_folder, durability, embedded
+
+WATCH_SECONDS = 0.3
+STOP_SECONDS = 40
+
+
+class Command(BaseCommand):
+    help = (
+        "Serves the API, the explorer and the admin; without DATABASE_URL also its own Postgres and a demo programme."
+    )
+
+    def handle(self, **_: Any) -> None:
+        self._refuse_taken_port()
+        if settings.EMBEDDED:
+            call_command("migrate", verbosity=0)
+            call_command("demo", verbosity=0)
+        elif self._is_behind():
+            call_command("migrate", stdout=self.stdout)
+        for problem in durability.problems():
+            self.stderr.write(self.style.ERROR(f"ACKNOWLEDGED POSTINGS COULD BE LOST: {problem}"))
+        connections.close_all()
+        self._serve()
+
+    def _refuse_taken_port(self) -> None:
+        # The server's workers share the port; a second service would be let in to share it as well.
+        with socket.socket(socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.HOST, settings.PORT))
+            except OSError as error:
+                reason = f"{settings.HOST}:{settings.PORT} cannot be used ({error.strerror})"
+                raise CommandError(f"{reason}: stop what listens there, or choose another port: PORT=8001") from error
+
+    def _is_behind(self) -> bool:
+        executor = MigrationExecutor(connections["owner"])
+        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+    def _serve(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
+        # The server is in a session of its own, so that Ctrl-C reaches it through here: first it, then Postgres.
+        its_end, our_end = os.pipe()
+        child = subprocess.Popen(
+            [sys.executable, "-m", "config.server"],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, "PARENT_PIPE": str(its_end)},
+            pass_fds=[its_end],
+            start_new_session=True,
+        )
+        os.close(its_end)
+        try:
+            self._wait_until_it_answers(child)
+            self._greet()
+            self._watch(child)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopping …")
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            _stop(child)
+            os.close(our_end)
+        if child.returncode not in (0, -signal.SIGTERM):
+            raise CommandError(f"the web server ended by itself (status {child.returncode})")
+
+    def _wait_until_it_answers(self, child: subprocess.Popen[bytes]) -> None:
+        while child.poll() is None:
+            try:
+                socket.create_connection((settings.HOST, settings.PORT), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+
+    def _watch(self, child: subprocess.Popen[bytes]) -> None:
+        server = embedded.Server(settings.DATA_DIR)
+        while child.poll() is None:
+            time.sleep(WATCH_SECONDS)
+            if not settings.EMBEDDED:
+                continue
+            try:
+                if server.watch():
+                    self.stderr.write(self.style.WARNING("The embedded Postgres had died and was started again."))
+            except embedded.EmbeddedError as error:
+                self.stderr.write(self.style.ERROR(str(error)))
+
+    def _greet(self) -> None:
+        url = f"http://{settings.HOST}:{settings.PORT}"
+        self.stdout.write(f"Serving on {url}\n  Explorer   {url}/api/docs   (or {url}/api/redoc)\n")
+        if not settings.EMBEDDED:
+            self.stdout.write(f"  Admin      {url}/admin/\n  Database   from DATABASE_URL: no demo programme\n")
+            return
+        demo = data_folder.read_demo(settings.DATA_DIR)
+        body = f'{{"card_id": "{demo["LOYALTY_CARD"]}", "points": 100, "reason": "Hello"}}'
+        self.stdout.write(
+            f"  Admin      {url}/admin/   {demo['LOYALTY_ADMIN_USER']} / {demo['LOYALTY_ADMIN_PASSWORD']}\n"
+            f"  Database   {settings.DATA_DIR}   (credentials in demo.env)\n\n"
+            f"Try it:\n"
+            f"  curl -X POST {url}/api/points/award -H 'Authorization: Bearer {demo['LOYALTY_API_SECRET']}' \\\n"
+            f"    -H 'Content-Type: application/json' -d '{body}'\n\nCtrl-C stops it.\n"
+        )
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+    # Workers that outlive their server would keep the port.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
