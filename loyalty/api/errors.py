@@ -1,0 +1,99 @@
+"""The one place where a refusal or a fault becomes an answer, in the shape of the face it happened in."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.views import defaults
+from rest_framework import exceptions
+
+from loyalty import errors, middleware
+from loyalty.api import parsers, renderers, serializers
+
+
+def management_shape(refusal: errors.Refusal) -> dict[str, Any]:
+    """This will write a refusal as the management face does."""
+    return {"success": False, "error": {"code": refusal.code, "message": refusal.message, **refusal.facts}}
+
+
+# By the beginning of the path, the longest first; a path of none of them answers like the first face.
+_SHAPES: Mapping[str, Callable[[errors.Refusal], dict[str, Any]]] = {"/api/": management_shape}
+
+# Pages for people, which Django words.
+_PAGES = "/admin/"
+
+
+def handle(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """This will answer what a view raised; None lets an unexpected fault go on to `internal_error`."""
+    refusal = _refusal(exception)
+    return None if refusal is None else answer(refusal, context["request"].path)
+
+
+def answer(refusal: errors.Refusal, path: str) -> HttpResponse:
+    """This will answer a refusal in the shape of the face that the path belongs to."""
+    shape = next((shape for prefix, shape in _SHAPES.items() if path.startswith(prefix)), management_shape)
+    response = HttpResponse(
+        renderers.dumps(shape(refusal)), status=refusal.status, content_type=renderers.JSONRenderer.media_type
+    )
+    if "retry_after" in refusal.facts:
+        response.headers["Retry-After"] = str(refusal.facts["retry_after"])
+    if refusal.status == errors.Unauthorized.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """This will answer a request that Django itself finds malformed."""
+    if request.path.startswith(_PAGES):
+        return defaults.bad_request(request, exception)
+    return answer(errors.InvalidParameters({"request": ["Malformed."]}), request.path)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """This will answer what Django itself forbids."""
+    if request.path.startswith(_PAGES):
+        return defaults.permission_denied(request, exception)
+    return answer(errors.Forbidden([]), request.path)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """This will answer a path that leads nowhere."""
+    if request.path.startswith(_PAGES):
+        return defaults.page_not_found(request, exception)
+    return answer(errors.NotFound(), request.path)
+
+
+def internal_error(request: HttpRequest) -> HttpResponseBase:
+    """This will answer a fault that nobody foresaw; Django has logged it with the request's id."""
+    if request.path.startswith(_PAGES):
+        return defaults.server_error(request)
+    return answer(errors.InternalError(middleware.request_id.get()), request.path)
+
+
+def _refusal(exception: Exception) -> errors.Refusal | None:
+    match exception:
+        case errors.Refusal():
+            return exception
+        case exceptions.ValidationError():
+            return serializers.refusal(exception.detail)
+        case exceptions.MethodNotAllowed():
+            return errors.MethodNotAllowed()
+        case exceptions.UnsupportedMediaType():
+            return errors.UnsupportedMediaType()
+        case Http404() | exceptions.NotFound():
+            return errors.NotFound()
+        case PermissionDenied() | exceptions.PermissionDenied():
+            return errors.Forbidden([])
+        case RequestDataTooBig():
+            return errors.BodyTooLarge(maximum_size=parsers.MAX_BODY)
+        case SuspiciousOperation() | UnreadablePostError() | exceptions.ParseError():
+            return errors.InvalidParameters({"request": ["Malformed."]})
+        # The server cannot be reached, or gave up on a lock or a statement.
+        case OperationalError() | InterfaceError():
+            return errors.Unavailable()
+        case _:
+            return None

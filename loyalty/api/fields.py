@@ -1,0 +1,115 @@
+"""Serializer fields over the plain readers of `loyalty.api.values`, described as callers see them."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from rest_framework import serializers
+
+from loyalty.api import values
+
+MOMENT_SCHEMA = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
+    "example": "2026-01-02T15:45:00Z",
+}
+METADATA_SCHEMA = {"type": "object", "additionalProperties": {}, "example": {"order_total": 50.0}}
+
+
+class ValueField(serializers.Field):
+    """Reads a value with a plain function; writes it as it is, for the renderer knows how."""
+
+    def __init__(self, read: Callable[[Any], Any], schema: Mapping[str, Any], **options: Any) -> None:
+        super().__init__(**options)
+        self.read = read
+        set_override(self, "field", dict(schema))
+
+    def to_internal_value(self, data: Any) -> Any:
+        """This will read the value.
+
+        Raises:
+            serializers.ValidationError: it is refused; the code is the rule that it broke.
+        """
+        try:
+            return self.read(data)
+        except values.Fault as fault:
+            raise serializers.ValidationError(fault.text, code=fault.rule) from fault
+
+    def to_representation(self, value: Any) -> Any:
+        """This will answer the value as it is."""
+        return value
+
+
+def optional(**options: Any) -> dict[str, Any]:
+    """This will answer the options of a field that may be left out or null, which is the same."""
+    return {"required": False, "allow_null": True, "default": None, **options}
+
+
+class PositivePoints(ValueField):
+    """A number of points above zero."""
+
+    def __init__(self, **options: Any) -> None:
+        schema = {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 999999999999999, "example": 100}
+        super().__init__(values.positive, schema, **options)
+
+
+class SignedPoints(ValueField):
+    """A number of points of either sign, not zero."""
+
+    def __init__(self, **options: Any) -> None:
+        schema = {"type": "number", "minimum": -999999999999999, "maximum": 999999999999999, "example": -50}
+        super().__init__(values.not_zero, schema, **options)
+
+
+class Text(ValueField):
+    """A text, empty where it may be."""
+
+    def __init__(self, *, max_length: int, may_be_empty: bool = False, **options: Any) -> None:
+        read = values.text if may_be_empty else values.filled_text
+        schema = {"type": "string", "maxLength": max_length} | ({} if may_be_empty else {"minLength": 1})
+        super().__init__(functools.partial(read, max_length=max_length), schema, **options)
+
+
+class Email(ValueField):
+    """An e-mail address."""
+
+    def __init__(self, **options: Any) -> None:
+        schema = {"type": "string", "format": "email", "maxLength": values.MAX_EMAIL, "example": "jane@example.com"}
+        super().__init__(values.email, schema, **options)
+
+
+class Metadata(ValueField):
+    """A JSON object of the caller's own."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.metadata, METADATA_SCHEMA, **options)
+
+
+class Moment(ValueField):
+    """A time; a bare date is read as the day that it names, see `values.start` and `values.end`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.moment, MOMENT_SCHEMA, **options)
+
+
+class Whole(ValueField):
+    """A whole number of a query string."""
+
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
+        schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+        super().__init__(functools.partial(values.whole, minimum=minimum, maximum=maximum), schema, **options)
+
+
+class Flag(ValueField):
+    """True or false."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.flag, {"type": "boolean"}, **options)
+
+
+class Choice(ValueField):
+    """One of a few words."""
+
+    def __init__(self, *, among: tuple[str, ...], **options: Any) -> None:
+        read = functools.partial(values.choice, among=among)
+        super().__init__(read, {"type": "string", "enum": list(among)}, **options)

@@ -1,0 +1,89 @@
+"""What the views of the management face share, and its health check."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+
+from loyalty import errors, idempotency, retry
+from loyalty.api import parsers, renderers
+from loyalty.api.schema import ManagementSchema
+
+_KEY = re.compile(r"[ -~]{1,255}")
+
+
+class ManagementViewSet(viewsets.ViewSet):
+    """A viewset that says which scope each action needs and what it may refuse, by action."""
+
+    schema = ManagementSchema()
+    scopes: ClassVar[Mapping[str, str]] = {}
+    refusals: ClassVar[Mapping[str, tuple[type[errors.Refusal], ...]]] = {}
+    max_body = parsers.MAX_BODY
+
+
+def body(data: Any) -> bytes:
+    """This will write a success of the management face."""
+    return renderers.dumps({"success": True, "data": data})
+
+
+def respond(data: Any, status: int = 200) -> HttpResponse:
+    """This will answer a success."""
+    return send(idempotency.Answer(status=status, body=body(data)))
+
+
+def send(answer: idempotency.Answer) -> HttpResponse:
+    """This will send an answer, saying so where it went out before."""
+    response = HttpResponse(answer.body, status=answer.status, content_type=renderers.JSONRenderer.media_type)
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+def key_of(request: Request) -> idempotency.Key | None:
+    """This will answer the caller's idempotency key with the fingerprint of the request, or None without a key.
+
+    Raises:
+        errors.InvalidParameters: the key is not 1 to 255 printable ASCII characters.
+    """
+    given = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if given is None:
+        return None
+    if not _KEY.fullmatch(given):
+        raise errors.InvalidParameters({"Idempotency-Key": ["1 to 255 printable ASCII characters."]}, rule="key")
+    fingerprint = idempotency.fingerprint(method=request.method, path=request.path, body=request.data)
+    return idempotency.Key(key=given, fingerprint=fingerprint)
+
+
+class HealthViewSet(ManagementViewSet):
+    """Whether the service can work."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(
+        summary="Health",
+        tags=["Service"],
+        responses={
+            200: inline_serializer(
+                "HealthAnswer",
+                {
+                    "success": serializers.BooleanField(),
+                    "data": inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])}),
+                },
+            )
+        },
+    )
+    def retrieve(self, request: HttpRequest) -> HttpResponse:
+        """Answers 200 when the service and its database answer, else 503. Needs no credentials."""
+        retry.run(_ask_database)
+        return respond({"status": "ok"})
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

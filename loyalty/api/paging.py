@@ -1,0 +1,60 @@
+"""Lists in pages, by number or by cursor."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+
+from loyalty import errors
+from loyalty.api import values
+
+# Beyond it there is no list; it keeps the offset within what Postgres counts with.
+_MAX_PAGE = 10**12
+
+
+class Pages(PageNumberPagination):
+    """Pages by number: `page` from 1, `limit` lowered to the maximum. A page after the last one is empty."""
+
+    page_size = 20
+    page_size_query_param = "limit"
+    max_page_size: int = 100
+
+    def __init__(self, *, page_size: int = page_size) -> None:
+        self.page_size = page_size
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: Any = None, *, total: int | None = None
+    ) -> list[Any]:
+        """This will answer the rows of the page that the request asks for; `total` where it is known already.
+
+        Raises:
+            errors.InvalidParameters: page or limit is below 1 or not a number.
+        """
+        self.number = min(_positive(request, "page", default=1), _MAX_PAGE)
+        self.limit = min(_positive(request, "limit", default=self.page_size), self.max_page_size)
+        self.total = queryset.count() if total is None else total
+        first = (self.number - 1) * self.limit
+        return list(queryset[first : first + self.limit]) if first < self.total else []
+
+    def description(self) -> dict[str, Any]:
+        """This will describe the page as the management face does."""
+        pages = -(-self.total // self.limit)
+        return {
+            "current_page": self.number,
+            "per_page": self.limit,
+            "total": self.total,
+            "total_pages": pages,
+            "has_next": self.number < pages,
+            "has_prev": self.number > 1,
+        }
+
+
+def _positive(request: Request, name: str, *, default: int) -> int:
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    try:
+        return values.at_least(given, 1)
+    except values.Fault as fault:
+        raise errors.InvalidParameters({name: [fault.text]}, rule=fault.rule) from fault

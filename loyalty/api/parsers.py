@@ -1,0 +1,81 @@
+"""Reading JSON bodies: exact numbers, and nothing that the database could not store."""
+
+import decimal
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+
+from loyalty import errors
+
+MAX_BODY = 1024 * 1024
+MAX_BULK_BODY = 2 * 1024 * 1024
+
+_INT64_DIGITS = 18
+# Postgres stores neither; only an escape can bring one into a body that is valid UTF-8.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class JSONParser(BaseParser):
+    """Reads `application/json`, up to the view's `max_body` bytes."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """This will read the body.
+
+        Raises:
+            errors.BodyTooLarge: it is longer than the view takes. It is not read then.
+            errors.InvalidParameters: it is not JSON, nested too deeply, or has text that cannot be stored.
+        """
+        assert parser_context is not None
+        limit: int = parser_context["view"].max_body
+        request = parser_context["request"]
+        if int(request.META["CONTENT_LENGTH"]) > limit:
+            raise errors.BodyTooLarge(maximum_size=limit)
+        return loads(stream.read())
+
+
+def loads(body: bytes) -> Any:
+    """This will read JSON with every number exact: an `int` where it fits 64 bits, else a `Decimal`.
+
+    `NaN` and `Infinity` become decimals too, so that each field refuses them with its own code.
+
+    Raises:
+        errors.InvalidParameters: the text is not JSON, nested too deeply, or cannot be stored.
+    """
+    try:
+        text = body.decode("utf-8")
+        value = _decoder.decode(text)
+        if "\\u" in text:
+            _refuse_unstorable(value)
+    except RecursionError as failure:
+        raise errors.InvalidParameters({"body": ["Nested too deeply."]}, rule="max_depth") from failure
+    except (ValueError, decimal.InvalidOperation) as failure:
+        raise errors.InvalidParameters({"body": [f"Not valid JSON: {failure}"]}, rule="json") from failure
+    return value
+
+
+def _integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _INT64_DIGITS else Decimal(digits)
+
+
+_decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=Decimal)
+
+
+def _refuse_unstorable(value: Any) -> None:
+    if isinstance(value, str):
+        if _UNSTORABLE.search(value):
+            raise ValueError("text holds a NUL character or half a surrogate pair")
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_unstorable(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_unstorable(name)
+            _refuse_unstorable(item)

@@ -1,0 +1,52 @@
+"""Writing JSON: points as exact numbers, times in UTC with `Z`."""
+
+import datetime
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+from drf_orjson_renderer.renderers import ORJSONRenderer
+
+# Without this option orjson writes an aware time with the offset that it happens to have.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
+
+_INT64_DIGITS = 18
+
+
+def dumps(value: Any) -> bytes:
+    """This will write a value as compact JSON."""
+    return orjson.dumps(value, default=_default, option=_OPTIONS)
+
+
+def number(value: Decimal) -> int | orjson.Fragment:
+    """This will write a whole amount as an integer and any other with its decimals: 100, 719.7."""
+    if value.adjusted() > _INT64_DIGITS:
+        return orjson.Fragment(str(value))
+    whole = int(value)
+    if whole == value:
+        return whole
+    return orjson.Fragment(f"{value:f}".rstrip("0"))
+
+
+def _default(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return number(value)
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, uuid.UUID | Promise | str):
+        return str(value)
+    # DRF's own subclasses of list and dict.
+    if isinstance(value, list):
+        return list(value)
+    if isinstance(value, dict):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+class JSONRenderer(ORJSONRenderer):
+    """Writes answers with `dumps`, also those that leave through DRF's `Response`."""
+
+    options = _OPTIONS
+    default = staticmethod(_default)

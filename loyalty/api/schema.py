@@ -1,0 +1,159 @@
+"""How the OpenAPI description tells credentials, idempotency and refusals, alike for every operation."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from loyalty import errors
+
+NUMBER = {"type": "number"}
+TEXT = {"type": "string"}
+NULLABLE_TEXT = {"type": "string", "nullable": True}
+WHOLE = {"type": "integer"}
+
+# What each refusal tells beside its code and message. A code that is not here has no facts.
+FACTS: Mapping[str, Mapping[str, Any]] = {
+    "INSUFFICIENT_POINTS": {"current_balance": NUMBER, "requested_points": NUMBER},
+    "INVALID_POINTS": {"provided_value": {"nullable": True, "description": "What was sent."}},
+    "FORBIDDEN": {"required_permissions": {"type": "array", "items": TEXT}},
+    "CARD_BLOCKED": {"card_id": TEXT},
+    "CARD_INACTIVE": {"card_id": TEXT},
+    "CARD_EXPIRED": {"card_id": TEXT},
+    "CARD_NOT_FOUND": {"card_id": TEXT},
+    "CARD_REPLACED": {"card_id": TEXT, "replaced_by": TEXT},
+    "DUPLICATE_CUSTOMER": {"existing_card_id": NULLABLE_TEXT},
+    "ALREADY_REVERSED": {"reversible_points": NUMBER},
+    "BODY_TOO_LARGE": {"maximum_size": WHOLE},
+    "BULK_OPERATION_TOO_LARGE": {"provided_size": WHOLE, "maximum_size": WHOLE},
+    "TRANSACTION_LIMIT_EXCEEDED": {"retry_after": WHOLE},
+    "INTERNAL_ERROR": {"request_id": TEXT},
+    "UNAVAILABLE": {"retry_after": WHOLE},
+}
+_FAULTS = {
+    "field": TEXT,
+    "details": {
+        "type": "object",
+        "description": "The first fault.",
+        "properties": {"field": TEXT, "rule": TEXT},
+        "required": ["field", "rule"],
+    },
+    "errors": {
+        "type": "object",
+        "description": "All faults by field.",
+        "additionalProperties": {"type": "array", "items": TEXT},
+    },
+}
+
+_ALWAYS = (errors.MethodNotAllowed, errors.InternalError, errors.Unavailable)
+_WITH_CREDENTIALS = (errors.Unauthorized, errors.Forbidden)
+_WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedMediaType)
+
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    name="Idempotency-Key",
+    location=OpenApiParameter.HEADER,
+    type={"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]{1,255}$"},
+    description="The same key with the same request gets the first answer again, for at least 30 days.",
+)
+_REQUEST_ID = OpenApiParameter(
+    name="X-Request-Id",
+    location=OpenApiParameter.HEADER,
+    type=str,
+    response=True,
+    description="Names this request in the service's log.",
+)
+
+
+class ManagementSchema(AutoSchema):
+    """Adds to what a view says of itself: its scope, the idempotency key of a POST, and every refusal it can meet.
+
+    A view names the refusals of its own in `refusals`, by action.
+    """
+
+    def get_description(self) -> str:
+        """This will add the scope that the operation needs."""
+        scope = getattr(self.view, "scopes", {}).get(self.view.action)
+        needed = f"\n\nNeeds the scope `{scope}`." if scope else ""
+        return super().get_description() + needed
+
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        """This will add the headers that every operation takes and answers."""
+        return [*([_IDEMPOTENCY_KEY] if self.method == "POST" else []), _REQUEST_ID, *super().get_override_parameters()]
+
+    def get_response_serializers(self) -> Any:
+        """This will add the refusals to the successes that the view describes."""
+        responses = super().get_response_serializers()
+        return {**responses, **self._refusals()}
+
+    def _refusals(self) -> dict[int, OpenApiResponse]:
+        by_status: dict[int, dict[str, type[errors.Refusal]]] = defaultdict(dict)
+        for refusal in self._refusal_classes():
+            by_status[refusal.status].setdefault(refusal.code, refusal)
+        return {
+            status: OpenApiResponse(
+                response=_one_of([self._component(refusal) for refusal in refusals.values()]),
+                description="\n".join(f"`{code}`: {refusal.__doc__}" for code, refusal in refusals.items()),
+            )
+            for status, refusals in sorted(by_status.items())
+        }
+
+    def _refusal_classes(self) -> Iterable[type[errors.Refusal]]:
+        yield from self.view.refusals.get(self.view.action, ())
+        if self.view.authentication_classes:
+            yield from _WITH_CREDENTIALS
+        if self.method in ("POST", "PUT", "PATCH"):
+            yield from _WITH_BODY
+        yield from _ALWAYS
+
+    def _component(self, refusal: type[errors.Refusal]) -> dict[str, str]:
+        is_fault = issubclass(refusal, errors.InvalidParameters)
+        facts = _FAULTS if is_fault else FACTS.get(refusal.code, {})
+        component = ResolvedComponent(
+            name=refusal.code.title().replace("_", ""),
+            type=ResolvedComponent.SCHEMA,
+            object=refusal,
+            schema=_error(refusal, facts),
+        )
+        self.registry.register_on_missing(component)
+        return component.ref
+
+
+def _error(refusal: type[errors.Refusal], facts: Mapping[str, Any]) -> dict[str, Any]:
+    error = {"code": {"type": "string", "enum": [refusal.code]}, "message": TEXT, **facts}
+    return {
+        "type": "object",
+        "description": refusal.__doc__,
+        "properties": {
+            "success": {"type": "boolean", "enum": [False]},
+            "error": {"type": "object", "properties": error, "required": list(error)},
+        },
+        "required": ["success", "error"],
+    }
+
+
+def _one_of(schemas: list[dict[str, str]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """Tells the header forms of credentials, so that *Authorize* in the explorer offers each of them."""
+
+    target_class = "loyalty.authentication.ApiKeyAuthentication"
+    name = ["keyId", "keySecret", "bearerSecret", "apikey"]
+
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        """This will say: key id and secret together, or the secret alone in either header."""
+        return [{"keyId": [], "keySecret": []}, {"bearerSecret": []}, {"apikey": []}]
+
+    def get_security_definition(self, auto_schema: Any) -> Any:
+        """This will describe each header."""
+        return [
+            {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The key id (or the secret alone)."},
+            {"type": "apiKey", "in": "header", "name": "X-API-Secret", "description": "The secret of that key."},
+            {"type": "http", "scheme": "bearer", "description": "The secret: `sk_live_…` or `sk_test_…`."},
+            {"type": "apiKey", "in": "header", "name": "apikey", "description": "The secret."},
+        ]

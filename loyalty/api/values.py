@@ -1,0 +1,246 @@
+"""Reading single values that callers send. A field of a serializer and an item of a bulk read them alike."""
+
+import datetime
+import re
+from collections.abc import Container
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from points import expiry
+
+MAX_DIGITS = 15
+MAX_METADATA = 1024
+MAX_EMAIL = 254
+
+_TOO_LARGE = 10**MAX_DIGITS
+# An offset's plus sign in a query string that was not escaped arrives as a space.
+_UNESCAPED_OFFSET = re.compile(r"(.*T.*) (\d\d:?\d\d)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WHOLE = re.compile(r"-?[0-9]{1,100}")
+
+
+class Fault(ValueError):
+    """A value that is refused: a text for people, the name of the rule for programs."""
+
+    def __init__(self, text: str, *, rule: str = "invalid") -> None:
+        super().__init__(text)
+        self.text = text
+        self.rule = rule
+
+
+class AmountFault(Fault):
+    """A value that is no amount of points, with what was sent."""
+
+    def __init__(self, text: str, value: Any) -> None:
+        super().__init__(text, rule="points")
+        self.value = value
+
+
+def amount(value: Any) -> Decimal:
+    """This will read a number of points, of either sign.
+
+    Raises:
+        AmountFault: it is not a number, not finite, or longer than fifteen digits in all.
+    """
+    if type(value) is int:
+        if -_TOO_LARGE < value < _TOO_LARGE:
+            return Decimal(value)
+    elif not isinstance(value, Decimal):
+        raise AmountFault("Points must be a number.", value)
+    elif not value.is_finite():
+        raise AmountFault("Points must be finite.", value)
+    elif _digits(value) <= MAX_DIGITS:
+        return value
+    raise AmountFault(f"Points may have at most {MAX_DIGITS} digits in all.", value)
+
+
+def positive(value: Any) -> Decimal:
+    """This will read a number of points above zero.
+
+    Raises:
+        AmountFault: it is not one.
+    """
+    points = amount(value)
+    if points <= 0:
+        raise AmountFault("Points must be above zero.", value)
+    return points
+
+
+def not_zero(value: Any) -> Decimal:
+    """This will read a number of points of either sign.
+
+    Raises:
+        AmountFault: it is not one, or zero.
+    """
+    points = amount(value)
+    if not points:
+        raise AmountFault("Points must not be zero.", value)
+    return points
+
+
+def text(value: Any, *, max_length: int) -> str:
+    """This will read a text, without the white space around it. It may be empty.
+
+    Raises:
+        Fault: it is not a text, or too long.
+    """
+    if not isinstance(value, str):
+        raise Fault("Must be a text.", rule="type")
+    content = value.strip()
+    if len(content) > max_length:
+        raise Fault(f"At most {max_length} characters.", rule="max_length")
+    # From a query string; in a body they are refused while it is parsed.
+    if "\0" in content:
+        raise Fault("Must not hold a NUL character.", rule="nul")
+    return content
+
+
+def filled_text(value: Any, *, max_length: int) -> str:
+    """This will read a text that says something.
+
+    Raises:
+        Fault: it is not a text, blank, or too long.
+    """
+    content = text(value, max_length=max_length)
+    if not content:
+        raise Fault("Must not be blank.", rule="blank")
+    return content
+
+
+def email(value: Any) -> str:
+    """This will read an e-mail address.
+
+    Raises:
+        Fault: it is not one.
+    """
+    try:
+        address = text(value, max_length=MAX_EMAIL)
+        validate_email(address)
+    except ValidationError as failure:
+        raise Fault("Not an e-mail address.", rule="email") from failure
+    return address
+
+
+def metadata(value: Any) -> dict[str, Any]:
+    """This will read a JSON object of at most 1,024 bytes, with its numbers as the database keeps them.
+
+    Raises:
+        Fault: it is not an object, too long, nested too deeply, or holds a number that is none.
+    """
+    if not isinstance(value, dict):
+        raise Fault("Must be a JSON object.", rule="type")
+    try:
+        compact = orjson.dumps(value, default=_double)
+    except orjson.JSONEncodeError as failure:
+        raise Fault("Holds a number out of range, or is nested too deeply.", rule="range") from failure
+    if len(compact) > MAX_METADATA:
+        raise Fault(f"At most {MAX_METADATA} bytes when written compactly.", rule="max_length")
+    return orjson.loads(compact)
+
+
+def moment(value: Any) -> datetime.datetime | datetime.date:
+    """This will read an ISO 8601 time in UTC (one without an offset is UTC), or a bare date as the day it names.
+
+    Raises:
+        Fault: it is not a time, or outside the years that can be worked with.
+    """
+    if not isinstance(value, str):
+        raise Fault("Must be a time in ISO 8601.", rule="type")
+    try:
+        if _DATE.fullmatch(value):
+            named: datetime.datetime | datetime.date = datetime.date.fromisoformat(value)
+        else:
+            named = datetime.datetime.fromisoformat(_UNESCAPED_OFFSET.sub(r"\1+\2", value))
+    except ValueError as failure:
+        raise Fault("Not a time in ISO 8601.", rule="time") from failure
+    if not expiry.FIRST_YEAR <= named.year <= expiry.LAST_YEAR:
+        raise Fault("The year is out of range.", rule="range")
+    if not isinstance(named, datetime.datetime):
+        return named
+    return named.astimezone(datetime.UTC) if named.tzinfo else named.replace(tzinfo=datetime.UTC)
+
+
+def start(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.datetime:
+    """This will answer the instant that is meant: of a bare date, the first one of that day in the zone."""
+    if isinstance(moment, datetime.datetime):
+        return moment
+    return expiry.start_of_day(day=moment, zone=zone)
+
+
+def end(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.datetime:
+    """This will answer the first instant after what is meant as an upper bound; a bare date means all of its day."""
+    if isinstance(moment, datetime.datetime):
+        return moment + datetime.timedelta(microseconds=1)
+    return expiry.end_of_day(day=moment, zone=zone)
+
+
+def whole(value: Any, *, minimum: int, maximum: int) -> int:
+    """This will read a whole number of a query string.
+
+    Raises:
+        Fault: it is not one, or out of range.
+    """
+    number = at_least(value, minimum)
+    if number > maximum:
+        raise Fault(f"Must be at most {maximum}.", rule="max_value")
+    return number
+
+
+def at_least(value: Any, minimum: int) -> int:
+    """This will read a whole number of a query string, however large.
+
+    Raises:
+        Fault: it is not one, or too small.
+    """
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        raise Fault("Must be a whole number.", rule="type")
+    number = int(value)
+    if number < minimum:
+        raise Fault(f"Must be at least {minimum}.", rule="min_value")
+    return number
+
+
+def flag(value: Any) -> bool:
+    """This will read true or false.
+
+    Raises:
+        Fault: it is neither.
+    """
+    if not isinstance(value, bool):
+        raise Fault("Must be true or false.", rule="type")
+    return value
+
+
+def choice(value: Any, *, among: Container[str]) -> str:
+    """This will read one of a few words.
+
+    Raises:
+        Fault: it is none of them.
+    """
+    if not isinstance(value, str) or value not in among:
+        raise Fault("Not one of the choices.", rule="choice")
+    return value
+
+
+def _digits(value: Decimal) -> int:
+    _, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if exponent >= 0:
+        return len(digits) + exponent if value else 1
+    # Zeros at the end of the decimals say nothing: 719.70 is 719.7.
+    significant = len(digits)
+    while exponent < 0 and significant and digits[significant - 1] == 0:
+        significant -= 1
+        exponent += 1
+    return max(significant, -exponent)
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 308:
+        return float(value)
+    raise TypeError
