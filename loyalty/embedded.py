@@ -32,6 +32,7 @@ SYSTEM_USER = "embedded_postgres"
 SOCKET_FILE = ".s.PGSQL.5432.lock"
 # What the kernel takes is 107 bytes on Linux and 103 on macOS.
 SOCKET_PATH_LIMIT = 100
+CONNECT_SECONDS = 5
 START_SECONDS = 120
 STOP_SECONDS = 60
 LOG_BYTES = 16 * 1024 * 1024
@@ -82,6 +83,14 @@ class Server:
         """This will return the address for libpq's programs and for DATABASE_URL; the server need not run."""
         return f"postgresql://{role}@/{database}?host={quote(str(self.socket_dir), safe='')}"
 
+    def connect_as_superuser(self) -> Any:
+        """This will open a connection, outside any transaction, to the server's own database."""
+        connection = psycopg2.connect(
+            host=str(self.socket_dir), user=SUPERUSER, dbname=SUPERUSER, connect_timeout=CONNECT_SECONDS
+        )
+        connection.autocommit = True
+        return connection
+
     @contextlib.contextmanager
     def running(self) -> Iterator["Server"]:
         """This will keep the server up for the block: it finds a running one, or starts it and stops it afterwards."""
@@ -108,7 +117,7 @@ class Server:
     def is_up(self) -> bool:
         """This will ask the server whether it answers."""
         try:
-            self._connect("postgres").close()
+            self.connect_as_superuser().close()
         except psycopg2.OperationalError:
             return False
         return True
@@ -254,20 +263,20 @@ class Server:
             time.sleep(0.2)
 
     def _create_roles_and_database(self) -> None:
-        with contextlib.closing(self._connect("postgres")) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
+        with contextlib.closing(self.connect_as_superuser()) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT rolname FROM pg_roles")
             roles = {name for (name,) in cursor.fetchall()}
             for role in (OWNER_ROLE, RUNTIME_ROLE):
                 if role not in roles:
                     cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
-            cursor.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
-            if cursor.rowcount == 0:
+            cursor.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [DATABASE])
+            database = cursor.fetchone()
+            if database is None:
                 statement = sql.SQL("CREATE DATABASE {} OWNER {}")
                 cursor.execute(statement.format(sql.Identifier(DATABASE), sql.Identifier(OWNER_ROLE)))
-
-    def _connect(self, database: str) -> Any:
-        return psycopg2.connect(host=str(self.socket_dir), user=SUPERUSER, dbname=database, connect_timeout=5)
+            elif not database[0]:
+                # A restore that was interrupted has shut it.
+                cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(DATABASE)))
 
 
 def _socket_dir(data_dir: Path) -> Path:

@@ -1,0 +1,31 @@
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from loyalty import backups, embedded
+
+
+class Command(BaseCommand):
+    help = f"Puts a file of `backup` in the place of the embedded database, which is kept as {backups.BEFORE}."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *, file: Path, **_: Any) -> None:
+        if not settings.EMBEDDED:
+            raise CommandError("DATABASE_URL is set: use pg_restore, or what your database's host offers")
+        if not file.is_file():
+            known = "\n".join(str(path) for path in sorted((settings.DATA_DIR / "backups").glob("*.dump")))
+            raise CommandError(f"name a file: make restore FILE=…; there are:\n{known or 'none'}")
+        connections.close_all()
+        try:
+            backups.read(embedded.Server(settings.DATA_DIR), file)
+        except backups.BackupError as error:
+            raise CommandError(f"nothing was changed: {error}") from error
+        # A copy of an older release lacks tables, and the grants are not in it.
+        call_command("migrate", verbosity=0)
+        self.stdout.write(f"{file} is in place; what was there before is the database {backups.BEFORE}")
