@@ -96,14 +96,16 @@ _INSERT_ENTRIES = _insert("points_pointtransaction", _ENTRY_TYPES)
 _INSERT_LOTS = _insert("points_pointlot", _LOT_TYPES)
 _INSERT_USES = _insert("points_lotuse", _USE_TYPES)
 _INSERT_RECORDS = _insert("loyalty_idempotencyrecord", _RECORD_TYPES)
+# The updates read arrays: of those the planner knows the length, so that it looks rows up instead of joining tables.
 _UPDATE_LOTS = (
     "UPDATE points_pointlot l SET remaining = r.remaining"
-    f" FROM {_rows({'account_id': 'uuid', 'id': 'uuid', 'remaining': 'numeric'})}"
+    " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[]) AS r (account_id, id, remaining)"
     " WHERE l.account_id = r.account_id AND l.id = r.id"
 )
 _UPDATE_ACCOUNTS = (
     f"UPDATE points_pointaccount a SET {', '.join(f'{column} = r.{column}' for column in _ACCOUNT_TYPES)}"
-    f" FROM {_rows({'id': 'uuid'} | _ACCOUNT_TYPES)} WHERE a.id = r.id"
+    f" FROM unnest(%s::uuid[], {', '.join(f'%s::{kind}[]' for kind in _ACCOUNT_TYPES.values())})"
+    f" AS r (id, {', '.join(_ACCOUNT_TYPES)}) WHERE a.id = r.id"
 )
 
 
@@ -255,10 +257,11 @@ def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
     """This will answer what an entry took of which lots, less what its reversals gave back, `undone` in all."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointtransaction e"
-            " ON e.account_id = u.account_id AND e.id = u.entry_id"
-            " WHERE u.account_id = %(account)s AND (e.id = %(entry)s OR e.reverses_id = %(entry)s)"
-            " AND u.lot_id IS NOT NULL AND NOT u.pays_debt"
+            "SELECT u.lot_id, SUM(u.points) FROM ("
+            " SELECT %(entry)s::uuid AS id UNION ALL"
+            " SELECT id FROM points_pointtransaction WHERE account_id = %(account)s AND reverses_id = %(entry)s"
+            ") e JOIN points_lotuse u ON u.account_id = %(account)s AND u.entry_id = e.id"
+            " WHERE u.lot_id IS NOT NULL AND NOT u.pays_debt"
             " GROUP BY u.lot_id ORDER BY MIN(u.position) FILTER (WHERE e.id = %(entry)s)",
             {"account": target.account_id, "entry": target.id},
         )
@@ -279,22 +282,33 @@ def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
 def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
     """This will write all that the books gained and the answers to keep, in one statement."""
     changed = [book for book in books if book.is_changed]
-    parts = [(_INSERT_ENTRIES, [_entry_row(entry) for book in changed for entry in book.entries])]
-    parts.append((_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]))
-    parts.append((_UPDATE_LOTS, [row for book in changed for row in _touched_rows(book)]))
-    parts.append((_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]))
-    parts.append((_INSERT_RECORDS, [_record_row(record) for record in records]))
-    parts.append((_UPDATE_ACCOUNTS, [_account_row(book.account) for book in changed]))
-    parts = [(sql, rows) for sql, rows in parts if rows]
+    parts = [
+        *_inserted(_INSERT_ENTRIES, [_entry_row(entry) for book in changed for entry in book.entries]),
+        *_inserted(_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]),
+        *_updated(_UPDATE_LOTS, [row for book in changed for row in _touched_rows(book)]),
+        *_inserted(_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]),
+        *_inserted(_INSERT_RECORDS, [_record_row(record) for record in records]),
+        *_updated(_UPDATE_ACCOUNTS, [_account_row(book.account) for book in changed]),
+    ]
     if not parts:
         return
     *others, (last, _) = parts
     ctes = ", ".join(f"part_{n} AS ({sql})" for n, (sql, _) in enumerate(others))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH {ctes} {last}" if ctes else last,
-            [orjson.dumps(rows, default=str).decode() for _, rows in parts],
+            f"WITH {ctes} {last}" if ctes else last, [argument for _, arguments in parts for argument in arguments]
         )
+
+
+Part = tuple[str, list[Any]]
+
+
+def _inserted(sql: str, rows: list[dict[str, Any]]) -> list[Part]:
+    return [(sql, [orjson.dumps(rows, default=str).decode()])] if rows else []
+
+
+def _updated(sql: str, rows: list[tuple[Any, ...]]) -> list[Part]:
+    return [(sql, [list(column) for column in zip(*rows, strict=True)])] if rows else []
 
 
 def _entry_row(entry: PointTransaction) -> dict[str, Any]:
@@ -306,13 +320,9 @@ def _lot_row(book: Book, lot: Lot) -> dict[str, Any]:
     return columns | {"account_id": book.account.id, "program_id": book.account.program_id}
 
 
-def _touched_rows(book: Book) -> Iterable[dict[str, Any]]:
+def _touched_rows(book: Book) -> Iterable[tuple[Any, ...]]:
     made = {lot.id for lot in book.made}
-    return (
-        {"account_id": book.account.id, "id": lot.id, "remaining": lot.remaining}
-        for lot in book.touched.values()
-        if lot.id not in made
-    )
+    return ((book.account.id, lot.id, lot.remaining) for lot in book.touched.values() if lot.id not in made)
 
 
 def _use_row(book: Book, use: Any) -> dict[str, Any]:
@@ -336,5 +346,5 @@ def _record_row(record: Record) -> dict[str, Any]:
     }
 
 
-def _account_row(account: PointAccount) -> dict[str, Any]:
-    return {column: getattr(account, column) for column in ("id", *_ACCOUNT_TYPES)}
+def _account_row(account: PointAccount) -> tuple[Any, ...]:
+    return (account.id, *(getattr(account, column) for column in _ACCOUNT_TYPES))
