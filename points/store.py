@@ -16,8 +16,10 @@ import orjson
 from django.db import connection
 
 from loyalty import idempotency
-from points.book import ZERO, Book, Lot, Spent
+from points.book import Book, Spent
+from points.lots import ZERO, Lot
 from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+from points.page import Use
 
 _ACCOUNT_COLUMNS = [field.attname for field in PointAccount._meta.concrete_fields]
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
@@ -325,7 +327,7 @@ def _touched_rows(book: Book) -> Iterable[tuple[Any, ...]]:
     return ((book.account.id, lot.id, lot.remaining) for lot in book.touched.values() if lot.id not in made)
 
 
-def _use_row(book: Book, use: Any) -> dict[str, Any]:
+def _use_row(book: Book, use: Use) -> dict[str, Any]:
     return {
         "account_id": book.account.id,
         "entry_id": use.entry_id,

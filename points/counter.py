@@ -1,0 +1,300 @@
+"""Postings served one after another under the locks of their accounts: settle, replay, refuse, post."""
+
+import copy
+import dataclasses
+import datetime
+import math
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from cards.models import Card
+from loyalty import errors, idempotency, ids
+from points import store
+from points.book import AlreadyReversed, Book
+from points.lots import ZERO
+from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+from points.page import Note
+
+LIMIT_WINDOW = datetime.timedelta(seconds=60)
+
+
+class CardBlocked(errors.Refusal):
+    """The card is blocked: it neither earns nor redeems."""
+
+    code = "CARD_BLOCKED"
+    status = 403
+    message = "The card is blocked."
+
+
+class CardInactive(errors.Refusal):
+    """The card is not active, or was replaced: it neither earns nor redeems."""
+
+    code = "CARD_INACTIVE"
+    status = 403
+    message = "The card is not active."
+
+
+class CardExpired(errors.Refusal):
+    """The card's date has passed: it neither earns nor redeems."""
+
+    code = "CARD_EXPIRED"
+    status = 403
+    message = "The card has expired."
+
+
+class TransactionNotFound(errors.Refusal):
+    """The account has no such entry."""
+
+    code = "TRANSACTION_NOT_FOUND"
+    status = 404
+    message = "There is no such transaction."
+
+
+class NotReversible(errors.Refusal):
+    """The entry is of a type that cannot be reversed."""
+
+    code = "NOT_REVERSIBLE"
+    status = 409
+    message = "Only awards, redemptions and adjustments can be reversed."
+
+
+class TransactionLimitExceeded(errors.Refusal):
+    """The account has had as many single postings within a minute as the programme allows."""
+
+    code = "TRANSACTION_LIMIT_EXCEEDED"
+    status = 429
+    message = "Too many transactions on this account. Try again later."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Posting:
+    """What is to be posted. Its entry's id is made here, before the first try, so that a retry can look for it.
+
+    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire).
+    """
+
+    type: EntryType
+    account: AccountRef
+    points: Decimal | None
+    at: datetime.datetime
+    note: Note
+    valid_from: datetime.datetime | None = None
+    expires_at: datetime.datetime | None = None
+    expires_before: datetime.datetime | None = None
+    reverses_id: uuid.UUID | None = None
+    key: idempotency.Key | None = None
+    entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
+
+
+@dataclasses.dataclass(slots=True)
+class Outcome:
+    """What became of a posting: an entry (None where nothing was due to expire), or a refusal; and the answer to the
+    caller, `replayed` where the key was known."""
+
+    posting: Posting
+    entry: PointTransaction | None = None
+    refusal: errors.Refusal | None = None
+    answer: idempotency.Answer | None = None
+    balance: Decimal = ZERO
+
+
+Render = Callable[[Outcome], idempotency.Answer]
+
+
+def most_lots_pay(posting: Posting) -> Decimal:
+    """This will answer how many points of lots a posting may need; what a reversal needs is read when it is known."""
+    match posting.type:
+        case EntryType.REDEEM:
+            return posting.points or ZERO
+        case EntryType.ADJUST:
+            return max(-(posting.points or ZERO), ZERO)
+        case EntryType.EXPIRE if posting.expires_before is None:
+            return posting.points or ZERO
+    return ZERO
+
+
+class Desk:
+    """The locked rows of some accounts and what was read of their lots; opens books on copies of them."""
+
+    def __init__(
+        self,
+        rows: dict[uuid.UUID, PointAccount],
+        refs: dict[uuid.UUID, AccountRef],
+        *,
+        clocks: dict[uuid.UUID, datetime.datetime],
+        needs: dict[uuid.UUID, Decimal] | None = None,
+    ) -> None:
+        self.rows = rows
+        self.refs = refs
+        self.clocks = clocks
+        self.lots = store.lots(
+            [store.Needed(row, clocks[row.id], (needs or {}).get(row.id, ZERO)) for row in rows.values()]
+        )
+
+    def open(self) -> dict[uuid.UUID, Book]:
+        """This will open a book on each account, with nothing done in it yet."""
+        written_at = timezone.now()
+        return {
+            account_id: Book(
+                account=copy.copy(row),
+                definition=self.refs[account_id].definition,
+                zone=ZoneInfo(self.refs[account_id].program.timezone),
+                written_at=written_at,
+                lots=[dataclasses.replace(lot) for lot in self.lots[account_id]],
+            )
+            for account_id, row in self.rows.items()
+        }
+
+    def settled(self) -> list[Book]:
+        """This will open the books and do nothing in them but settle."""
+        books = self.open()
+        for account_id, book in books.items():
+            book.settle(self.clocks[account_id])
+        return list(books.values())
+
+
+class Counter:
+    """Serves postings one after another: settle, replay, refuse, post."""
+
+    def __init__(self, books: dict[uuid.UUID, Book], *, render: Render | None, is_counted: bool) -> None:
+        self.books = books
+        self.render = render
+        self.is_counted = is_counted
+        self.records: list[store.Record] = []
+        self.answered: dict[tuple[uuid.UUID, str], store.Record] = {}
+
+    def serve(self, posting: Posting, facts: store.Facts) -> Outcome:
+        """This will do one posting in the books, or note why not."""
+        book = self.books[posting.account.id]
+        outcome = Outcome(posting=posting)
+        at = book.settle(posting.at)
+        try:
+            outcome.answer = self._replay(posting, facts)
+            if outcome.answer is not None:
+                return outcome
+            if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
+                _check_card(posting.note.card_id, facts, at)
+            if self.is_counted:
+                _check_limit(book.account, posting.account.program.transaction_limit, at)
+            outcome.entry = _enter(book, posting, at)
+        except errors.Refusal as refusal:
+            outcome.refusal = refusal
+            return outcome
+        if self.is_counted and outcome.entry is not None:
+            book.account.window_count += 1
+        outcome.balance = book.account.balance
+        if self.render is not None:
+            outcome.answer = self.render(outcome)
+            self._remember(posting, outcome.answer)
+        return outcome
+
+    def _replay(self, posting: Posting, facts: store.Facts) -> idempotency.Answer | None:
+        key = posting.key
+        if key is None:
+            return None
+        record = self.answered.get((posting.account.id, key.key))
+        if record is not None:
+            fingerprint, answer = record.key.fingerprint, record.answer
+        elif facts.fingerprint is not None and facts.status is not None and facts.body is not None:
+            fingerprint, answer = facts.fingerprint, idempotency.Answer(facts.status, facts.body.encode())
+        else:
+            return None
+        if fingerprint != key.fingerprint:
+            raise errors.IdempotencyKeyReused
+        return dataclasses.replace(answer, replayed=True)
+
+    def _remember(self, posting: Posting, answer: idempotency.Answer) -> None:
+        if posting.key is not None:
+            record = store.Record(owner_id=posting.account.id, key=posting.key, answer=answer)
+            self.answered[posting.account.id, posting.key.key] = record
+            self.records.append(record)
+
+
+def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -> None:
+    public_id = ids.public("card", card_id)
+    if facts.card_status == Card.Status.BLOCKED:
+        raise CardBlocked(card_id=public_id)
+    if facts.card_status != Card.Status.ACTIVE:
+        raise CardInactive(card_id=public_id)
+    if facts.card_expires_at is not None and facts.card_expires_at <= at:
+        raise CardExpired(card_id=public_id)
+
+
+def _check_limit(account: PointAccount, limit: int | None, at: datetime.datetime) -> None:
+    started_at = account.window_started_at
+    if started_at is None or at >= started_at + LIMIT_WINDOW:
+        account.window_started_at, account.window_count = at, 0
+    elif limit is not None and account.window_count >= limit:
+        raise TransactionLimitExceeded(retry_after=math.ceil((started_at + LIMIT_WINDOW - at).total_seconds()))
+
+
+def _enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
+    points = posting.points if posting.points is not None else ZERO
+    match posting.type:
+        case EntryType.AWARD:
+            return book.award(
+                entry_id=posting.entry_id,
+                points=points,
+                note=posting.note,
+                at=at,
+                valid_from=posting.valid_from,
+                expires_at=posting.expires_at,
+            )
+        case EntryType.REDEEM:
+            return book.redeem(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
+        case EntryType.ADJUST:
+            return book.adjust(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
+        case EntryType.EXPIRE:
+            return _expire(book, posting, at)
+        case EntryType.REVERSE:
+            return _reverse(book, posting, at)
+    raise ValueError(f"nobody posts an entry of type {posting.type}")
+
+
+def _expire(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
+    if posting.expires_before is not None:
+        _write_settlement(book)
+        book.lots.load(store.lots_ending(book.account.id, before=posting.expires_before))
+    return book.expire(
+        entry_id=posting.entry_id, points=posting.points, before=posting.expires_before, note=posting.note, at=at
+    )
+
+
+def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
+    _write_settlement(book)
+    account = book.account
+    target = store.entry(account.id, cast(uuid.UUID, posting.reverses_id))
+    if target is None:
+        raise TransactionNotFound
+    undone = store.reversed_points(target)
+    note = dataclasses.replace(posting.note, card_id=target.card_id)
+    if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
+        points = _to_reverse(posting, target.points - undone - store.expired_points(target))
+        book.lots.load(store.lots_by_id(account.id, [target.id]))
+        book.lots.load(store.lots([store.Needed(account, at, points)])[account.id])
+        return book.take_back(entry_id=posting.entry_id, target=target, points=points, note=note, at=at)
+    if target.type in (EntryType.REDEEM, EntryType.ADJUST):
+        points = _to_reverse(posting, -target.points - undone)
+        spent = store.spent(target, undone=undone)
+        book.lots.load(store.lots_by_id(account.id, [lot_id for lot_id, _ in [*spent.by_lot, *spent.debt_payers]]))
+        return book.give_back(entry_id=posting.entry_id, target=target, points=points, spent=spent, note=note, at=at)
+    raise NotReversible
+
+
+def _to_reverse(posting: Posting, left: Decimal) -> Decimal:
+    points = left if posting.points is None else posting.points
+    if points > left or left <= 0:
+        raise AlreadyReversed(reversible_points=max(left, ZERO))
+    return points
+
+
+def _write_settlement(book: Book) -> None:
+    """This will write what the book has so far, so that what is read next is the state after it."""
+    if book.is_changed:
+        store.write([book])
+        book.turn()

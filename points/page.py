@@ -1,0 +1,206 @@
+"""A page of one account's books while its row is locked: entries, uses and lots that are still to be written.
+
+Plain arithmetic on rows that `points/store.py` read under the lock and writes afterwards; no SQL here.
+"""
+
+import dataclasses
+import datetime
+import itertools
+import uuid
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from loyalty import ids
+from points.lots import NEVER, ZERO, Lot, Lots
+from points.models import EntryType, PointAccount, PointDefinition, PointTransaction
+
+THE_CLOCK = "clock"  # The actor of entries that time alone makes.
+
+Payment = tuple[Lot, Decimal]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Use:
+    """How much an entry took of a lot (below zero: gave back); without a lot, a debt."""
+
+    entry_id: uuid.UUID
+    position: int
+    lot_id: uuid.UUID | None
+    points: Decimal
+    pays_debt: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """What an entry remembers and nothing is worked out from."""
+
+    reason: str
+    actor: str
+    reference: str | None = None
+    staff_member: str | None = None
+    metadata: dict | None = None
+    card_id: uuid.UUID | None = None
+    transaction_date: datetime.datetime | None = None
+
+
+class Page:
+    """What every change of an account does: append an entry, note its uses, move the snapshot along."""
+
+    def __init__(
+        self,
+        *,
+        account: PointAccount,
+        definition: PointDefinition,
+        zone: ZoneInfo,
+        written_at: datetime.datetime,
+        lots: Iterable[Lot] = (),
+    ) -> None:
+        self.account = account
+        self.definition = definition
+        self.zone = zone
+        self.written_at = written_at
+        self.lots = Lots(account, zone, lots)
+        self.turn()
+
+    def turn(self) -> None:
+        """This will begin a new page, once this one is written."""
+        self.entries: list[PointTransaction] = []
+        self.uses: list[Use] = []
+        self.made: list[Lot] = []
+        self.touched: dict[uuid.UUID, Lot] = {}
+        self.is_changed = False
+
+    def settle(self, at: datetime.datetime) -> datetime.datetime:
+        """This will post what fell due by `at`, in time order, and answer the clock of the account.
+
+        At one moment starts come before ends. The clock never goes back: it is the later of `at` and the newest entry.
+        """
+        clock = self.clock(at)
+        if self.account.next_due_at is None or self.account.next_due_at > clock:
+            return clock
+        for (moment, is_end), due in itertools.groupby(self.lots.due(clock), key=lambda event: event[:2]):
+            lots = [event[2] for event in due]
+            if is_end:
+                self.expire_lots(lots, at=moment, note=Note(reason="Points expired", actor=THE_CLOCK))
+            else:
+                self.activate_lots(lots, at=moment)
+        self.account.next_due_at = min((self.lots.next_moment(lot) for lot in self.lots.open()), default=None)
+        if self.account.next_due_at == NEVER:
+            self.account.next_due_at = None
+        self.is_changed = True
+        return clock
+
+    def clock(self, at: datetime.datetime) -> datetime.datetime:
+        """This will answer the later of `at` and the moment the newest entry took effect."""
+        return max(at, self.account.effective_at) if self.account.effective_at else at
+
+    def debt(self, entry: PointTransaction | None = None) -> Decimal:
+        """This will answer what is owed: before the newest `entry`, where it is named, its points not counted."""
+        balance = entry.balance_before if entry else self.account.balance
+        return max(-balance, ZERO)
+
+    def activate_lots(self, lots: list[Lot], *, at: datetime.datetime) -> None:
+        lots = [lot for lot in lots if lot.remaining]
+        total = sum((lot.remaining for lot in lots), ZERO)
+        if not total:
+            return
+        note = Note(reason="Points became active", actor=THE_CLOCK)
+        entry = self.append(
+            ids.new_id(), EntryType.ACTIVATE, at=self.clock(at), note=note, available=total, pending=-total
+        )
+        self.account.lifetime_earned += total
+        for lot in lots:
+            self.lots.activate(lot)
+            self.use(entry, lot, ZERO)
+            self.pay_debt_from(lot, entry)
+
+    def expire_lots(self, lots: list[Lot], *, at: datetime.datetime, note: Note) -> None:
+        total = sum((lot.remaining for lot in lots), ZERO)
+        if not total:
+            return
+        entry = self.append(ids.new_id(), EntryType.EXPIRE, at=self.clock(at), note=note, available=-total)
+        self.pay(entry, [(lot, lot.remaining) for lot in lots if lot.remaining])
+        self.account.lifetime_expired += total
+
+    def append(
+        self,
+        entry_id: uuid.UUID,
+        kind: EntryType,
+        *,
+        at: datetime.datetime,
+        note: Note,
+        available: Decimal,
+        pending: Decimal = ZERO,
+        **facts,
+    ) -> PointTransaction:
+        account = self.account
+        entry = PointTransaction(
+            id=entry_id,
+            account_id=account.id,
+            program_id=account.program_id,
+            version=account.version + 1,
+            type=kind.value,
+            points=available + pending,
+            balance_before=account.balance,
+            balance_after=account.balance + available,
+            pending_after=account.pending + pending,
+            effective_at=at,
+            created_at=self.written_at,
+            reason=note.reason,
+            reference=note.reference,
+            staff_member=note.staff_member,
+            metadata=note.metadata,
+            actor=note.actor,
+            card_id=note.card_id,
+            transaction_date=note.transaction_date,
+            **facts,
+        )
+        account.version = entry.version
+        account.balance = entry.balance_after
+        account.pending = entry.pending_after
+        account.effective_at = at
+        self._positions = itertools.count()
+        self.entries.append(entry)
+        self.is_changed = True
+        return entry
+
+    def add(self, lot: Lot, entry: PointTransaction) -> None:
+        self.lots.load([lot])
+        self.made.append(lot)
+        if not self.lots.is_pending(lot):
+            self.pay_debt_from(lot, entry)
+        self.note_due(lot)
+
+    def note_due(self, lot: Lot) -> None:
+        moment = self.lots.next_moment(lot)
+        if moment < (self.account.next_due_at or NEVER):
+            self.account.next_due_at = moment
+
+    def pay_debt_from(self, lot: Lot, entry: PointTransaction) -> None:
+        paid = min(self._unpaid(entry), lot.remaining)
+        if paid:
+            self.use(entry, lot, paid, pays_debt=True)
+            self.use(entry, None, -paid)
+
+    def _unpaid(self, entry: PointTransaction) -> Decimal:
+        """This will answer what the account owed before the entry, less what the entry has paid of it so far."""
+        paid = sum((-use.points for use in self._uses_of(entry) if use.lot_id is None), ZERO)
+        return self.debt(entry) - paid
+
+    def _uses_of(self, entry: PointTransaction) -> Iterator[Use]:
+        return itertools.takewhile(lambda use: use.entry_id == entry.id, reversed(self.uses))
+
+    def pay(self, entry: PointTransaction, payments: list[tuple[Lot, Decimal]]) -> None:
+        for lot, taken in payments:
+            self.use(entry, lot, taken)
+
+    def owe(self, entry: PointTransaction, points: Decimal) -> None:
+        if points:
+            self.use(entry, None, points)
+
+    def use(self, entry: PointTransaction, lot: Lot | None, points: Decimal, *, pays_debt: bool = False) -> None:
+        self.uses.append(Use(entry.id, next(self._positions), lot.id if lot else None, points, pays_debt))
+        if lot is not None and points:
+            lot.remaining -= points
+            self.touched[lot.id] = lot
