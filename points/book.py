@@ -240,15 +240,19 @@ class Book(Page):
 
     def _check_amount(self, points: Decimal) -> None:
         self._check_decimals(points)
-        bound = Decimal(10) ** (MAX_DIGITS - self.definition.decimal_places)
         owned = self.account.balance + self.account.pending + points
-        if not -bound < owned < bound or self.account.lifetime_earned + max(points, ZERO) >= bound:
+        if abs(owned) >= self._bound() or self.account.lifetime_earned + max(points, ZERO) >= self._bound():
             raise errors.InvalidPoints(points, f"The account would need more than {MAX_DIGITS} digits.")
 
     def _check_decimals(self, points: Decimal) -> None:
         places = self.definition.decimal_places
-        if points != round(points, places):
-            raise errors.InvalidPoints(points, f"These points have at most {places} decimal places.")
+        if abs(points) >= self._bound() or points != round(points, places):
+            raise errors.InvalidPoints(
+                points, f"These points have at most {MAX_DIGITS} digits, {places} of them decimals."
+            )
+
+    def _bound(self) -> Decimal:
+        return Decimal(10) ** (MAX_DIGITS - self.definition.decimal_places)
 
     def _new_lot(
         self,

@@ -235,6 +235,8 @@ def _check_limit(account: PointAccount, limit: int | None, at: datetime.datetime
 
 def _enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
     points = posting.points if posting.points is not None else ZERO
+    if posting.points is not None and (points == 0 or (points < 0 and posting.type != EntryType.ADJUST)):
+        raise errors.InvalidPoints(points)
     match posting.type:
         case EntryType.AWARD:
             return book.award(

@@ -101,6 +101,7 @@ class Page:
         return max(-balance, ZERO)
 
     def activate_lots(self, lots: list[Lot], *, at: datetime.datetime) -> None:
+        """This will move the points of these lots from pending to available, by one entry."""
         lots = [lot for lot in lots if lot.remaining]
         total = sum((lot.remaining for lot in lots), ZERO)
         if not total:
@@ -116,6 +117,7 @@ class Page:
             self.pay_debt_from(lot, entry)
 
     def expire_lots(self, lots: list[Lot], *, at: datetime.datetime, note: Note) -> None:
+        """This will expire what is left of these lots, by one entry."""
         total = sum((lot.remaining for lot in lots), ZERO)
         if not total:
             return
@@ -134,6 +136,7 @@ class Page:
         pending: Decimal = ZERO,
         **facts,
     ) -> PointTransaction:
+        """This will add an entry that changes the available and the pending points, and the snapshot with it."""
         account = self.account
         entry = PointTransaction(
             id=entry_id,
@@ -166,6 +169,7 @@ class Page:
         return entry
 
     def add(self, lot: Lot, entry: PointTransaction) -> None:
+        """This will put a new lot on the shelf; what it brings pays a debt first."""
         self.lots.load([lot])
         self.made.append(lot)
         if not self.lots.is_pending(lot):
@@ -173,11 +177,13 @@ class Page:
         self.note_due(lot)
 
     def note_due(self, lot: Lot) -> None:
+        """This will see to it that the account is settled when the lot starts or ends."""
         moment = self.lots.next_moment(lot)
         if moment < (self.account.next_due_at or NEVER):
             self.account.next_due_at = moment
 
     def pay_debt_from(self, lot: Lot, entry: PointTransaction) -> None:
+        """This will pay from a lot what the account owed before the entry and the entry has not paid yet."""
         paid = min(self._unpaid(entry), lot.remaining)
         if paid:
             self.use(entry, lot, paid, pays_debt=True)
@@ -192,14 +198,17 @@ class Page:
         return itertools.takewhile(lambda use: use.entry_id == entry.id, reversed(self.uses))
 
     def pay(self, entry: PointTransaction, payments: list[tuple[Lot, Decimal]]) -> None:
+        """This will note which lots the entry takes its points from."""
         for lot, taken in payments:
             self.use(entry, lot, taken)
 
     def owe(self, entry: PointTransaction, points: Decimal) -> None:
+        """This will note the points that the entry takes and no lot has."""
         if points:
             self.use(entry, None, points)
 
     def use(self, entry: PointTransaction, lot: Lot | None, points: Decimal, *, pays_debt: bool = False) -> None:
+        """This will note one use of the entry, and take it off the lot."""
         self.uses.append(Use(entry.id, next(self._positions), lot.id if lot else None, points, pays_debt))
         if lot is not None and points:
             lot.remaining -= points
