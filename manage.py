@@ -5,7 +5,8 @@ import signal
 import sys
 from collections.abc import Iterator
 
-COMMANDS_WITHOUT_DATABASE = {"check", "compilemessages", "help", "makemessages", "spectacular", "version"}
+# `run` starts the database itself, and watches it.
+COMMANDS_WITHOUT_DATABASE = {"check", "compilemessages", "help", "makemessages", "run", "spectacular", "version"}
 
 
 def main() -> None:
@@ -14,8 +15,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     from django.core.management import execute_from_command_line
 
-    with _database(sys.argv[1:]):
-        execute_from_command_line(sys.argv)
+    from loyalty import embedded
+
+    try:
+        with _database(sys.argv[1:]):
+            execute_from_command_line(sys.argv)
+    except embedded.EmbeddedError as error:
+        sys.exit(f"manage.py: {error}")
 
 
 @contextlib.contextmanager
@@ -27,14 +33,8 @@ def _database(arguments: list[str]) -> Iterator[None]:
 
     from loyalty import embedded
 
-    if not settings.EMBEDDED:
+    with embedded.Server(settings.DATA_DIR).running() if settings.EMBEDDED else contextlib.nullcontext():
         yield
-        return
-    try:
-        with embedded.Server(settings.DATA_DIR).running():
-            yield
-    except embedded.EmbeddedError as error:
-        sys.exit(f"manage.py: {error}")
 
 
 def _needs_database(arguments: list[str]) -> bool:

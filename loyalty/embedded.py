@@ -29,7 +29,7 @@ OWNER_ROLE = "loyalty_owner"
 RUNTIME_ROLE = "loyalty_app"
 
 SYSTEM_USER = "embedded_postgres"
-SOCKET_FILE = ".s.PGSQL.5432.lock"
+SOCKET_LOCK = ".s.PGSQL.5432.lock"
 # What the kernel takes is 107 bytes on Linux and 103 on macOS.
 SOCKET_PATH_LIMIT = 100
 CONNECT_SECONDS = 5
@@ -239,7 +239,9 @@ class Server:
         give_up_at = time.monotonic() + START_SECONDS
         attempts = 50
         while True:
-            (self.pgdata / "postmaster.pid").unlink(missing_ok=True)
+            # A crash leaves these; the number in them may by now be a process that has nothing to do with Postgres.
+            for path in (self.pgdata / "postmaster.pid", self.socket_dir / SOCKET_LOCK):
+                path.unlink(missing_ok=True)
             with open(self.log, "ab") as log:
                 self._child = child = subprocess.Popen(
                     [program("postgres"), "-D", self.pgdata],
@@ -281,7 +283,7 @@ class Server:
 
 def _socket_dir(data_dir: Path) -> Path:
     path = data_dir / "socket"
-    if len(os.fsencode(path / SOCKET_FILE)) <= SOCKET_PATH_LIMIT:
+    if len(os.fsencode(path / SOCKET_LOCK)) <= SOCKET_PATH_LIMIT:
         return path
     # Not tempfile.gettempdir(): two shells with different TMPDIR must find the same server.
     return Path("/tmp") / f"loyalty-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:24]}"  # noqa: S108

@@ -27,14 +27,14 @@ class Command(BaseCommand):
     def handle(self, **_: Any) -> None:
         self._refuse_taken_port()
         if settings.EMBEDDED:
-            call_command("migrate", verbosity=0)
-            call_command("demo", verbosity=0)
-        elif self._is_behind():
-            call_command("migrate", stdout=self.stdout)
-        for problem in durability.problems():
-            self.stderr.write(self.style.ERROR(f"ACKNOWLEDGED POSTINGS COULD BE LOST: {problem}"))
-        connections.close_all()
-        self._serve()
+            with embedded.Server(settings.DATA_DIR).running() as server:
+                call_command("migrate", verbosity=0)
+                call_command("demo", verbosity=0)
+                self._serve(server)
+        else:
+            if self._is_behind():
+                call_command("migrate", stdout=self.stdout)
+            self._serve(None)
 
     def _refuse_taken_port(self) -> None:
         # The server's workers share the port; a second service would be let in to share it as well.
@@ -50,7 +50,10 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connections["owner"])
         return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
-    def _serve(self) -> None:
+    def _serve(self, server: embedded.Server | None) -> None:
+        for problem in durability.problems():
+            self.stderr.write(self.style.ERROR(f"ACKNOWLEDGED POSTINGS COULD BE LOST: {problem}"))
+        connections.close_all()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         # The server is in a session of its own, so that Ctrl-C reaches it through here: first it, then Postgres.
@@ -66,7 +69,7 @@ class Command(BaseCommand):
         try:
             self._wait_until_it_answers(child)
             self._greet()
-            self._watch(child)
+            self._watch(child, server)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping …")
         finally:
@@ -86,14 +89,11 @@ class Command(BaseCommand):
             else:
                 return
 
-    def _watch(self, child: subprocess.Popen[bytes]) -> None:
-        server = embedded.Server(settings.DATA_DIR)
+    def _watch(self, child: subprocess.Popen[bytes], server: embedded.Server | None) -> None:
         while child.poll() is None:
             time.sleep(WATCH_SECONDS)
-            if not settings.EMBEDDED:
-                continue
             try:
-                if server.watch():
+                if server is not None and server.watch():
                     self.stderr.write(self.style.WARNING("The embedded Postgres had died and was started again."))
             except embedded.EmbeddedError as error:
                 self.stderr.write(self.style.ERROR(str(error)))
