@@ -193,7 +193,7 @@ class Server:
         if not (self.pgdata / "PG_VERSION").exists():
             self._create_cluster(user)
         _own_folder(self.socket_dir, user)
-        # A setting may hold a list: the inner quotes keep commas and spaces of the path together.
+        # The setting is a list: the inner quotes keep the spaces of a path together.
         directories = '"' + str(self.socket_dir).replace('"', '""') + '"'
         configuration = CONFIGURATION.format(socket_directories=_quoted(directories))
         (self.pgdata / "loyalty.conf").write_text(configuration)
@@ -237,12 +237,12 @@ class Server:
 
     def _launch(self) -> None:
         give_up_at = time.monotonic() + START_SECONDS
-        attempts = 50
         while True:
             # A crash leaves these; the number in them may by now be a process that has nothing to do with Postgres.
             for path in (self.pgdata / "postmaster.pid", self.socket_dir / SOCKET_LOCK):
                 path.unlink(missing_ok=True)
             with open(self.log, "ab") as log:
+                said_before = log.tell()
                 self._child = child = subprocess.Popen(
                     [program("postgres"), "-D", self.pgdata],
                     stdin=subprocess.DEVNULL,
@@ -257,11 +257,10 @@ class Server:
                 time.sleep(0.02)
             if child.returncode is None:
                 return
-            # Sessions of a killed server hold its shared memory until they notice; a new one refuses to start before.
-            attempts -= 1
-            if not attempts:
-                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
-                raise EmbeddedError(f"the embedded Postgres does not start; the end of {self.log}:\n{tail}")
+            said = self.log.read_bytes()[said_before:].decode(errors="replace")
+            # Sessions of a killed server hold its shared memory until they notice; only then may a new one start.
+            if "shared memory block" not in said or time.monotonic() > give_up_at:
+                raise EmbeddedError(f"the embedded Postgres does not start ({self.log}):\n{said}")
             time.sleep(0.2)
 
     def _create_roles_and_database(self) -> None:
@@ -283,7 +282,8 @@ class Server:
 
 def _socket_dir(data_dir: Path) -> Path:
     path = data_dir / "socket"
-    if len(os.fsencode(path / SOCKET_LOCK)) <= SOCKET_PATH_LIMIT:
+    # A comma separates hosts wherever libpq reads one.
+    if len(os.fsencode(path / SOCKET_LOCK)) <= SOCKET_PATH_LIMIT and "," not in str(path):
         return path
     # Not tempfile.gettempdir(): two shells with different TMPDIR must find the same server.
     return Path("/tmp") / f"loyalty-{hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:24]}"  # noqa: S108
