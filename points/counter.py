@@ -75,7 +75,8 @@ class TransactionLimitExceeded(errors.Refusal):
 class Posting:
     """What is to be posted. Its entry's id is made here, before the first try, so that a retry can look for it.
 
-    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire).
+    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire). `is_named`:
+    the caller worked the id out from what the entry stands for, and where the account has that entry, this is a replay.
     """
 
     type: EntryType
@@ -89,15 +90,17 @@ class Posting:
     reverses_id: uuid.UUID | None = None
     key: idempotency.Key | None = None
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
+    is_named: bool = False
 
 
 @dataclasses.dataclass(slots=True)
 class Outcome:
     """What became of a posting: an entry (None where nothing was due to expire), or a refusal; and the answer to the
-    caller, `replayed` where the key was known."""
+    caller, `replayed` where the key was known. `earlier` is the entry that a named posting made before."""
 
     posting: Posting
     entry: PointTransaction | None = None
+    earlier: PointTransaction | None = None
     refusal: errors.Refusal | None = None
     answer: idempotency.Answer | None = None
     balance: Decimal = ZERO
@@ -161,8 +164,16 @@ class Desk:
 class Counter:
     """Serves postings one after another: settle, replay, refuse, post."""
 
-    def __init__(self, books: dict[uuid.UUID, Book], *, render: Render | None, is_counted: bool) -> None:
+    def __init__(
+        self,
+        books: dict[uuid.UUID, Book],
+        *,
+        named: dict[tuple[uuid.UUID, uuid.UUID], PointTransaction],
+        render: Render | None,
+        is_counted: bool,
+    ) -> None:
         self.books = books
+        self.named = named
         self.render = render
         self.is_counted = is_counted
         self.records: list[store.Record] = []
@@ -173,6 +184,9 @@ class Counter:
         book = self.books[posting.account.id]
         outcome = Outcome(posting=posting)
         at = book.settle(posting.at)
+        outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
+        if outcome.earlier is not None:
+            return outcome
         try:
             outcome.answer = self._replay(posting, facts)
             if outcome.answer is not None:

@@ -244,10 +244,12 @@ def _post(
     is_trial: bool = False,
 ) -> list[Outcome]:
     """This will post under the locks that are held. `tried` keeps the outcomes for a retry after a lost COMMIT."""
-    lost = next((outcome for outcome in tried if outcome.entry is not None), None)
+    # Not by a named one: its entry may be another's, and says nothing about the rest. Those are looked up one by one.
+    lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
     facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
+    named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)
     for posting in postings:
@@ -256,7 +258,7 @@ def _post(
         needs[account_id] += most_lots_pay(posting)
     desk = Desk(rows, refs, clocks=clocks, needs=needs)
     books = desk.open()
-    counter = Counter(books, render=render, is_counted=is_counted)
+    counter = Counter(books, named=named, render=render, is_counted=is_counted)
     tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]
     if is_trial:
         return tried

@@ -189,6 +189,18 @@ def entry(account_id: uuid.UUID, entry_id: uuid.UUID) -> PointTransaction | None
     return PointTransaction.objects.filter(account_id=account_id, id=entry_id).first()
 
 
+def entries(named: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> dict[tuple[uuid.UUID, uuid.UUID], PointTransaction]:
+    """This will read those of the entries, each (account id, entry id), that exist."""
+    if not named:
+        return {}
+    found = PointTransaction.objects.raw(
+        "SELECT e.* FROM unnest(%s::uuid[], %s::uuid[]) AS n (account_id, entry_id)"
+        " JOIN points_pointtransaction e ON e.account_id = n.account_id AND e.id = n.entry_id",
+        [list(column) for column in zip(*named, strict=True)],
+    )
+    return {(entry.account_id, entry.id): entry for entry in found}
+
+
 def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
     """This will read, by account, what is due and as many lots as pay what is needed."""
     found: dict[uuid.UUID, list[Lot]] = {need.account.id: [] for need in needed}
