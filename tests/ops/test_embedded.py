@@ -38,7 +38,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture
 def server(folder: Path) -> embedded.Server:
     """A server that is down, whose folder's name has what shells, addresses and configuration files trip over."""
-    return embedded.Server(folder / 'it\'s, a "shop"')
+    return embedded.Server(folder / 'it\'s a "shop" 100% ü')
 
 
 def query(server: embedded.Server, statement: str) -> list[tuple]:
