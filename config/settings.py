@@ -153,6 +153,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["loyalty.api.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "loyalty.api.negotiation.OneForm",
     "EXCEPTION_HANDLER": "loyalty.api.errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     # OPTIONS is no operation of the API.
     "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,

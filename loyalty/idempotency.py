@@ -45,26 +45,32 @@ def fingerprint(*, method: str, path: str, body: Any) -> str:
     return hashlib.sha256(b"%b %b\n%b" % (method.encode(), path.encode(), canonical)).hexdigest()
 
 
-def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answer]) -> Answer:
+def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answer | errors.Refusal]) -> Answer:
     """This will do the work and remember its answer under the programme's key, or answer what is remembered.
 
     The record is the first thing that the transaction writes and the answer the last, so two requests with one key
-    wait for each other, and a work that raises leaves no record. Without a key the work is just done.
+    wait for each other. A refusal leaves no record: one that the work raises undoes all that it wrote, one that it
+    returns is raised after that is committed. Without a key the work is just done.
 
     Raises:
         errors.IdempotencyKeyReused: the key was used for another request.
         errors.Unavailable: the database did not answer in time.
     """
 
-    def once() -> Answer:
+    def once() -> Answer | errors.Refusal:
         with transaction.atomic():
             return work() if key is None else _answer_under(owner_id, key, work)
 
     # Without a record nothing tells whether a COMMIT arrived before the connection was lost.
-    return retry.run(once, repeatable=key is not None)
+    answer = retry.run(once, repeatable=key is not None)
+    if isinstance(answer, errors.Refusal):
+        raise answer
+    return answer
 
 
-def _answer_under(owner_id: uuid.UUID, key: Key, work: Callable[[], Answer]) -> Answer:
+def _answer_under(
+    owner_id: uuid.UUID, key: Key, work: Callable[[], Answer | errors.Refusal]
+) -> Answer | errors.Refusal:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO loyalty_idempotencyrecord (owner_id, key, fingerprint) VALUES (%s, %s, %s)"
@@ -76,10 +82,15 @@ def _answer_under(owner_id: uuid.UUID, key: Key, work: Callable[[], Answer]) -> 
         return _remembered(owner_id, key)
     answer = work()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE loyalty_idempotencyrecord SET status = %s, body = %s WHERE owner_id = %s AND key = %s",
-            [answer.status, answer.body.decode(), owner_id, key.key],
-        )
+        if isinstance(answer, errors.Refusal):
+            cursor.execute(
+                "DELETE FROM loyalty_idempotencyrecord WHERE owner_id = %s AND key = %s", [owner_id, key.key]
+            )
+        else:
+            cursor.execute(
+                "UPDATE loyalty_idempotencyrecord SET status = %s, body = %s WHERE owner_id = %s AND key = %s",
+                [answer.status, answer.body.decode(), owner_id, key.key],
+            )
     return answer
 
 

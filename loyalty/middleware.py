@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -34,13 +35,13 @@ def name_request(get_response: Handler) -> Handler:
     return middleware
 
 
-def read_chunked_body(get_response: Handler) -> Handler:
+def read_chunked_body(get_response: Handler) -> Callable[[WSGIRequest], HttpResponseBase]:
     """This will read a body that comes without its length, as far as the largest that is taken.
 
     Django reads as many bytes as CONTENT_LENGTH says and takes such a body for an empty one.
     """
 
-    def middleware(request: HttpRequest) -> HttpResponseBase:
+    def middleware(request: WSGIRequest) -> HttpResponseBase:
         if not request.META.get("CONTENT_LENGTH") and "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", ""):
             body = request.environ["wsgi.input"].read(LARGEST_BODY + 1)
             request.META["CONTENT_LENGTH"] = str(len(body))

@@ -1,11 +1,12 @@
 """What the caller may do: the scopes of its API key."""
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from loyalty import errors
+from loyalty.models import ApiKey
 
 
 class HasScope(BasePermission):
@@ -17,10 +18,23 @@ class HasScope(BasePermission):
         Raises:
             errors.Forbidden: the key lacks the scope.
         """
-        # A method that the path does not take has no action; it is refused as such after this.
-        if view.action is None:
+        # A method that the path does not take has no action; it is refused as such after this. So is OPTIONS.
+        if view.action in (None, "metadata"):
             return True
-        scope = view.scopes[view.action]
-        if scope not in request.auth.scopes:
-            raise errors.Forbidden([scope])
+        require(request, view.scopes[view.action])
         return True
+
+
+def require(request: Request, scope: str) -> None:
+    """This will let a request go on whose key has the scope.
+
+    Raises:
+        errors.Forbidden: the key lacks it.
+    """
+    if scope not in caller(request).scopes:
+        raise errors.Forbidden([scope])
+
+
+def caller(request: Request) -> ApiKey:
+    """This will answer the key that calls."""
+    return cast(ApiKey, request.auth)

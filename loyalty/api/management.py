@@ -55,7 +55,7 @@ def key_of(request: Request) -> idempotency.Key | None:
         return None
     if not _KEY.fullmatch(given):
         raise errors.InvalidParameters({"Idempotency-Key": ["1 to 255 printable ASCII characters."]}, rule="key")
-    fingerprint = idempotency.fingerprint(method=request.method, path=request.path, body=request.data)
+    fingerprint = idempotency.fingerprint(method=str(request.method), path=request.path, body=request.data)
     return idempotency.Key(key=given, fingerprint=fingerprint)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
@@ -20,20 +19,20 @@ class Pages(PageNumberPagination):
     page_size_query_param = "limit"
     max_page_size: int = 100
 
-    def __init__(self, *, page_size: int = page_size) -> None:
+    def __init__(self, *, page_size: int = page_size, total: int | None = None) -> None:
+        """Take the number of rows where it is known already, so that they are not counted once more."""
         self.page_size = page_size
+        self.known_total = total
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None, *, total: int | None = None
-    ) -> list[Any]:
-        """This will answer the rows of the page that the request asks for; `total` where it is known already.
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """This will answer the rows of the page that the request asks for.
 
         Raises:
             errors.InvalidParameters: page or limit is below 1 or not a number.
         """
         self.number = min(_positive(request, "page", default=1), _MAX_PAGE)
-        self.limit = min(_positive(request, "limit", default=self.page_size), self.max_page_size)
-        self.total = queryset.count() if total is None else total
+        self.limit = limit_of(request, default=self.page_size, maximum=self.max_page_size)
+        self.total = queryset.count() if self.known_total is None else self.known_total
         first = (self.number - 1) * self.limit
         return list(queryset[first : first + self.limit]) if first < self.total else []
 
@@ -48,6 +47,15 @@ class Pages(PageNumberPagination):
             "has_next": self.number < pages,
             "has_prev": self.number > 1,
         }
+
+
+def limit_of(request: Request, *, default: int = 20, maximum: int = 100) -> int:
+    """This will answer how many rows the request asks for, lowered to the maximum.
+
+    Raises:
+        errors.InvalidParameters: it is below 1 or not a number.
+    """
+    return min(_positive(request, "limit", default=default), maximum)
 
 
 def _positive(request: Request, name: str, *, default: int) -> int:

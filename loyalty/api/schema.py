@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 
 from loyalty import errors
 
@@ -68,42 +68,55 @@ _REQUEST_ID = OpenApiParameter(
 )
 
 
+class ManagementView(Protocol):
+    """What the description reads of a view."""
+
+    action: str
+    scopes: Mapping[str, str]
+    refusals: Mapping[str, tuple[type[errors.Refusal], ...]]
+    authentication_classes: tuple[Any, ...]
+
+
 class ManagementSchema(AutoSchema):
     """Adds to what a view says of itself: its scope, the idempotency key of a POST, and every refusal it can meet.
 
     A view names the refusals of its own in `refusals`, by action.
     """
 
-    def get_description(self) -> str:
-        """This will add the scope that the operation needs."""
-        scope = getattr(self.view, "scopes", {}).get(self.view.action)
-        needed = f"\n\nNeeds the scope `{scope}`." if scope else ""
-        return super().get_description() + needed
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        """This will add the scope that the operation needs, and its refusals."""
+        operation = super().get_operation(*args)
+        if operation is None:
+            return None
+        view = cast(ManagementView, self.view)
+        if scope := view.scopes.get(view.action):
+            operation["description"] += f"\n\nNeeds the scope `{scope}`."
+        operation["responses"] |= self._refusals()
+        return operation
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """This will add the headers that every operation takes and answers."""
         return [*([_IDEMPOTENCY_KEY] if self.method == "POST" else []), _REQUEST_ID, *super().get_override_parameters()]
 
-    def get_response_serializers(self) -> Any:
-        """This will add the refusals to the successes that the view describes."""
-        responses = super().get_response_serializers()
-        return {**responses, **self._refusals()}
-
-    def _refusals(self) -> dict[int, OpenApiResponse]:
+    def _refusals(self) -> dict[str, Any]:
         by_status: dict[int, dict[str, type[errors.Refusal]]] = defaultdict(dict)
         for refusal in self._refusal_classes():
             by_status[refusal.status].setdefault(refusal.code, refusal)
         return {
-            status: OpenApiResponse(
-                response=_one_of([self._component(refusal) for refusal in refusals.values()]),
-                description="\n".join(f"`{code}`: {refusal.__doc__}" for code, refusal in refusals.items()),
-            )
+            str(status): {
+                "description": "\n".join(f"`{code}`: {refusal.__doc__}" for code, refusal in refusals.items()),
+                "headers": self._get_response_headers_for_code(str(status), "response"),
+                "content": {
+                    "application/json": {"schema": _one_of([self._component(refusal) for refusal in refusals.values()])}
+                },
+            }
             for status, refusals in sorted(by_status.items())
         }
 
     def _refusal_classes(self) -> Iterable[type[errors.Refusal]]:
-        yield from self.view.refusals.get(self.view.action, ())
-        if self.view.authentication_classes:
+        view = cast(ManagementView, self.view)
+        yield from view.refusals.get(view.action, ())
+        if view.authentication_classes:
             yield from _WITH_CREDENTIALS
         if self.method in ("POST", "PUT", "PATCH"):
             yield from _WITH_BODY

@@ -1,0 +1,133 @@
+"""Customers and their cards: finding, enrolling, issuing. What stops a card from posting is in `points.membership`."""
+
+import datetime
+import re
+import secrets
+import uuid
+from typing import Any
+
+from django.db.models import Value
+from django.db.models.functions import Lower
+
+from cards.models import Card, Customer
+from loyalty import errors, ids
+from loyalty.models import Program
+
+_NUMBER = re.compile(r"LC[0-9]{12}")
+_DIGITS = 12
+# Of a million million numbers a programme uses so few that a second draw is rare.
+_MOST_DRAWS = 10
+
+
+class CardNotFound(errors.Refusal):
+    """There is no such card in the programme."""
+
+    code = "CARD_NOT_FOUND"
+    status = 404
+    message = "There is no such card."
+
+    def __init__(self, card_id: str) -> None:
+        super().__init__(card_id=card_id[: errors.LONGEST_ECHO])
+
+
+class CustomerNotFound(errors.NotFound):
+    """There is no such customer in the programme."""
+
+    message = "There is no such customer."
+
+
+class DuplicateCustomer(errors.Refusal):
+    """The programme has a customer of that e-mail address."""
+
+    code = "DUPLICATE_CUSTOMER"
+    status = 409
+    message = "There is a customer with this e-mail address."
+
+    def __init__(self, existing_card_id: str | None) -> None:
+        super().__init__(existing_card_id=existing_card_id)
+
+
+def parse(reference: str) -> uuid.UUID | str | None:
+    """This will read how a card is named: by its id, by its printed number, or not at all."""
+    if _NUMBER.fullmatch(reference):
+        return reference
+    return ids.parse("card", reference)
+
+
+def find(*, program: Program, reference: str) -> Card:
+    """This will answer the programme's card of that id or number, its customer read with it.
+
+    Raises:
+        CardNotFound: there is none.
+    """
+    named = parse(reference)
+    if named is not None:
+        condition = {"number": named} if isinstance(named, str) else {"pk": named}
+        card = program.cards.select_related("customer", "replaces").filter(**condition).first()
+        if card is not None:
+            return card
+    raise CardNotFound(reference)
+
+
+def find_customer(*, program: Program, reference: str) -> Customer:
+    """This will answer the programme's customer of that id.
+
+    Raises:
+        CustomerNotFound: there is none.
+    """
+    key = ids.parse("cus", reference)
+    customer = program.customers.filter(pk=key).first() if key else None
+    if customer is None:
+        raise CustomerNotFound
+    return customer
+
+
+def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Customer:
+    """This will make a customer.
+
+    Raises:
+        DuplicateCustomer: the programme has one of that address, in whatever case.
+    """
+    customer = Customer(program=program, email=email, name=name, phone=phone)
+    Customer.objects.bulk_create([customer], ignore_conflicts=True)
+    # Skipped where another has the address, or is being made with it: the INSERT has waited for that one.
+    same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
+    if same.pk != customer.pk:
+        card = same.cards.order_by("created_at", "pk").first()
+        raise DuplicateCustomer(existing_card_id=ids.public("card", card.pk) if card else None)
+    return customer
+
+
+def issue(
+    *,
+    customer: Customer,
+    design: str = "default",
+    expires_at: datetime.datetime | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Card:
+    """This will give the customer an active card with a number that no other card of the programme has.
+
+    Raises:
+        errors.Unavailable: every number drawn was taken.
+    """
+    for _ in range(_MOST_DRAWS):
+        card = Card(
+            program_id=customer.program_id,
+            customer=customer,
+            number=f"LC{secrets.randbelow(10**_DIGITS):0{_DIGITS}}",
+            design=design,
+            expires_at=expires_at,
+            metadata=metadata or {},
+        )
+        Card.objects.bulk_create([card], ignore_conflicts=True)
+        issued = Card.objects.select_related("customer").filter(pk=card.pk).first()
+        if issued is not None:
+            return issued
+    raise errors.Unavailable
+
+
+def state(card: Card, *, at: datetime.datetime) -> str:
+    """This will answer the card's status by the clock: what was set, or `expired` for an active one that has ended."""
+    if card.status == Card.Status.ACTIVE and card.expires_at is not None and card.expires_at <= at:
+        return "expired"
+    return str(card.status)

@@ -1,0 +1,123 @@
+"""Lists of ledger entries: of one account by version, of a programme in an order that a cursor can rely on."""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import cast
+
+from django.db.models import Count, Func, Q, QuerySet, Sum
+
+from loyalty.models import Program
+from points import ledger
+from points.lots import ZERO
+from points.models import AccountRef, EntryType, PointAccount, PointTransaction, Xid8Field
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Selection:
+    """Which entries of a list are wanted; None: whatever. `until` is exclusive."""
+
+    type: str | None = None
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+    reference: str | None = None
+    staff_member: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """How many entries there are, and the points of the awards, redemptions and expiries among them, none negative."""
+
+    total_transactions: int
+    points_awarded: Decimal
+    points_redeemed: Decimal
+    points_expired: Decimal
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reversed:
+    """How much of an entry was reversed, and by which entries."""
+
+    points: Decimal = ZERO
+    by: tuple[uuid.UUID, ...] = ()
+
+
+def of_account(
+    *, account: AccountRef, at: datetime.datetime, selection: Selection | None = None
+) -> QuerySet[PointTransaction]:
+    """This will write what fell due by `at`, and answer the account's entries, newest first."""
+    if PointAccount.objects.filter(pk=account.id, next_due_at__lte=at).exists():
+        ledger.settle([account], at=at)
+    entries = PointTransaction.objects.filter(account_id=account.id)
+    return _selected(entries, selection or Selection()).order_by("-version")
+
+
+def of_program(*, program: Program, selection: Selection) -> QuerySet[PointTransaction]:
+    """This will answer the programme's entries in the order in which they were written, their accounts with them.
+
+    Left out are the newest, as long as a transaction runs whose entries could still come before them.
+    """
+    snapshot = Func(function="pg_current_snapshot", output_field=Xid8Field())
+    oldest_running = Func(snapshot, function="pg_snapshot_xmin", output_field=Xid8Field())
+    entries = PointTransaction.objects.filter(program=program, xid__lt=oldest_running).select_related("account")
+    return _selected(entries, selection).order_by("xid", "id")
+
+
+def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
+    """This will answer those entries of a programme's list that come after one of them."""
+    # The first condition is the one that an index can answer.
+    return entries.filter(Q(xid__gte=entry.xid), Q(xid__gt=entry.xid) | Q(id__gt=entry.id))
+
+
+def find(*, program: Program, entry_id: uuid.UUID) -> PointTransaction:
+    """This will answer the programme's entry of that id, its account and definition with it.
+
+    Raises:
+        ledger.TransactionNotFound: there is none.
+    """
+    entries = PointTransaction.objects.select_related("account__definition")
+    entry = entries.filter(program=program, id=entry_id).first()
+    if entry is None:
+        raise ledger.TransactionNotFound
+    return entry
+
+
+def summary(entries: QuerySet[PointTransaction]) -> Summary:
+    """This will count and sum entries."""
+    sums = entries.order_by().aggregate(
+        total=Count("*"),
+        awarded=Sum("points", filter=Q(type=EntryType.AWARD)),
+        redeemed=Sum("points", filter=Q(type=EntryType.REDEEM)),
+        expired=Sum("points", filter=Q(type=EntryType.EXPIRE)),
+    )
+    return Summary(
+        total_transactions=sums["total"],
+        points_awarded=sums["awarded"] or ZERO,
+        points_redeemed=-(sums["redeemed"] or ZERO),
+        points_expired=-(sums["expired"] or ZERO),
+    )
+
+
+def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:
+    """This will answer what was reversed of each of the entries, in one statement."""
+    known = {entry.pk: entry.account_id for entry in entries}
+    found = PointTransaction.objects.filter(account_id__in=set(known.values()), reverses_id__in=known)
+    answers = dict.fromkeys(known, Reversed())
+    for entry in found.order_by("account_id", "version"):
+        undone = cast(uuid.UUID, entry.reverses_id)
+        so_far = answers[undone]
+        answers[undone] = Reversed(so_far.points + abs(entry.points) + entry.shortfall, (*so_far.by, entry.pk))
+    return answers
+
+
+def _selected(entries: QuerySet[PointTransaction], selection: Selection) -> QuerySet[PointTransaction]:
+    conditions = {
+        "type": selection.type,
+        "created_at__gte": selection.since,
+        "created_at__lt": selection.until,
+        "reference": selection.reference,
+        "staff_member": selection.staff_member,
+    }
+    return entries.filter(**{name: value for name, value in conditions.items() if value is not None})

@@ -1,0 +1,134 @@
+"""Cards and the points behind them: enrolling with points, and the states that stop a card from posting.
+
+Whatever stops a card first waits for the postings that run on its customer's accounts, so nothing posts on a card
+after the answer that it is blocked or replaced.
+"""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F, Func
+
+from cards import membership
+from cards.models import Card, Customer
+from loyalty import errors, ids
+from points import accounts, ledger
+from points.models import EntryType, PointAccount, PointDefinition
+
+
+class CardReplaced(errors.Refusal):
+    """The card was replaced by another and stays inactive."""
+
+    code = "CARD_REPLACED"
+    status = 409
+    message = "The card was replaced by another one."
+
+    def __init__(self, card: Card) -> None:
+        assert card.replaced_by_id is not None
+        super().__init__(card_id=ids.public("card", card.pk), replaced_by=ids.public("card", card.replaced_by_id))
+
+
+def create_card(
+    *,
+    customer: Customer,
+    at: datetime.datetime,
+    actor: str,
+    design: str = "default",
+    expires_at: datetime.datetime | None = None,
+    metadata: dict[str, Any] | None = None,
+    initial_points: Decimal | None = None,
+    is_active: bool = True,
+) -> Card:
+    """This will issue a card and put points of the default definition on it, in the caller's transaction.
+
+    Raises:
+        errors.InvalidPoints: the amount is finer than the definition's.
+    """
+    card = membership.issue(customer=customer, design=design, expires_at=expires_at, metadata=metadata)
+    if initial_points:
+        named = accounts.find(program=customer.program, card=card.number)
+        note = ledger.Note(reason="Initial points", actor=actor, card_id=card.pk)
+        posting = ledger.Posting(type=EntryType.AWARD, account=named.account, points=initial_points, at=at, note=note)
+        ledger.post(posting, is_counted=False)
+    # Last, because a card that is not active earns nothing.
+    if not is_active:
+        _change(card, status=Card.Status.INACTIVE)
+    return card
+
+
+def block(*, card: Card, reason: str, note: str, at: datetime.datetime) -> Card:
+    """This will stop a card from earning and redeeming, in the caller's transaction.
+
+    Raises:
+        CardReplaced: it was replaced, so it is stopped already.
+    """
+    card = _stopped(card)
+    return _change(card, status=Card.Status.BLOCKED, status_reason=reason, internal_note=note, blocked_at=at)
+
+
+def unblock(*, card: Card, reason: str, note: str) -> Card:
+    """This will make a blocked card active again; one in another state stays in it. In the caller's transaction.
+
+    Raises:
+        CardReplaced: it was replaced.
+    """
+    card = _stopped(card)
+    if card.status != Card.Status.BLOCKED:
+        return card
+    return _change(card, status=Card.Status.ACTIVE, status_reason=reason, internal_note=note, blocked_at=None)
+
+
+def activate(*, card: Card) -> Card:
+    """This will make an inactive card active, in the caller's transaction.
+
+    Raises:
+        ledger.CardBlocked: it is blocked; unblocking it says why.
+        CardReplaced: it was replaced.
+    """
+    card = _stopped(card)
+    if card.status == Card.Status.BLOCKED:
+        raise ledger.CardBlocked(card_id=ids.public("card", card.pk))
+    return _change(card, status=Card.Status.ACTIVE)
+
+
+def replace(*, card: Card, reason: str, at: datetime.datetime) -> Card:
+    """This will issue a new card for a lost one, which becomes inactive for good, in the caller's transaction.
+
+    Raises:
+        CardReplaced: it was replaced before.
+    """
+    lost = _stopped(card)
+    is_still_valid = lost.expires_at is None or lost.expires_at > at
+    new = membership.issue(
+        customer=lost.customer,
+        design=lost.design,
+        expires_at=lost.expires_at if is_still_valid else None,
+        metadata=lost.metadata,
+    )
+    _change(lost, status=Card.Status.INACTIVE, status_reason=reason, replaced_by=new)
+    return new
+
+
+def _stopped(card: Card) -> Card:
+    """This will answer the card as it is once no posting runs on any account of its customer.
+
+    The customer's row goes first: a posting that makes an account holds it, through the foreign key, and that account
+    is not there yet to be locked.
+    """
+    Customer.objects.select_for_update().get(pk=card.customer_id)
+    kinds = PointDefinition.objects.filter(program_id=card.program_id).values_list("pk", flat=True)
+    account_ids = [PointAccount.id_for(card.customer_id, kind) for kind in kinds]
+    in_lock_order = PointAccount.objects.filter(pk__in=account_ids).order_by(Func(F("pk"), function="uuid_hash"), "pk")
+    list(in_lock_order.select_for_update(no_key=True).values_list("pk"))
+    card = Card.objects.select_related("customer").select_for_update(of=("self",)).get(pk=card.pk)
+    if card.replaced_by_id is not None:
+        raise CardReplaced(card)
+    return card
+
+
+def _change(card: Card, **changes: Any) -> Card:
+    for name, value in changes.items():
+        setattr(card, name, value)
+    card.save(update_fields=changes)
+    return card

@@ -1,0 +1,337 @@
+"""What an account has, had and will lose: pure reads, right by the clock although nothing has been settled yet.
+
+What fell due since the last posting is worked out in memory, by the same books that a posting would settle, and not
+written. Times are UTC; days are the programme's.
+"""
+
+import dataclasses
+import datetime
+import functools
+import itertools
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from loyalty.models import Program
+from points.lots import NEVER, ZERO, Lot
+from points.models import AccountRef, EntryType, PointAccount, PointDefinition, PointTransaction
+from points.page import THE_CLOCK, Page
+
+SOON = 30  # Days.
+
+_LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
+_ACTIVITY_COLUMNS = ["id", "type", "points", "created_at"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Expiring:
+    """Points that expire on one day of the programme, at the earliest at `expires_at`; whose, where it is not told."""
+
+    points: Decimal
+    expires_at: datetime.datetime
+    days_until_expiry: int
+    customer_id: uuid.UUID | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """What an account has at a moment."""
+
+    balance: Decimal = ZERO
+    pending: Decimal = ZERO
+    lifetime_earned: Decimal = ZERO
+    lifetime_redeemed: Decimal = ZERO
+    lifetime_expired: Decimal = ZERO
+    last_activity: PointTransaction | None = None
+    last_activity_at: datetime.datetime | None = None
+    expiring: list[Expiring] = dataclasses.field(default_factory=list)
+
+
+def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> Statement:
+    """This will answer what the account has at `at`, which is now or later, and what of it expires within `days`.
+
+    Its last activity is the newest entry that somebody posted; what the clock does is none.
+    """
+    until = at + datetime.timedelta(days=days)
+    with connection.cursor() as cursor:
+        # One statement, so that the balance, the lots and the last entry are of one moment.
+        cursor.execute(
+            _standing(),
+            {"account": account.id, "until": until, "clock": THE_CLOCK},
+        )
+        rows = cursor.fetchall()
+    if not rows:
+        return Statement()
+    columns = _columns(PointAccount)
+    row, of_activity = rows[0][: len(columns)], rows[0][len(columns) :][: len(_ACTIVITY_COLUMNS)]
+    lots = [Lot(*r[-len(_LOT_COLUMNS) :]) for r in rows if r[-len(_LOT_COLUMNS)] is not None]
+    activity = PointTransaction.from_db(connection.alias, _ACTIVITY_COLUMNS, of_activity) if of_activity[0] else None
+    page = _page(account, PointAccount.from_db(connection.alias, columns, row), lots, at=at)
+    page.settle(at)
+    return _statement(page, activity, at=at, until=until)
+
+
+def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -> Statement:
+    """This will answer what the account had at a moment that is not in the future: the state after the last entry that
+    took effect by then, and what was due by then."""
+    row = PointAccount.objects.filter(pk=account.id).first()
+    if row is None:
+        return Statement()
+    if row.effective_at is None or row.effective_at <= moment:
+        return balance(account=account, at=moment, days=days)
+    entries = PointTransaction.objects.filter(account_id=account.id, effective_at__lte=moment)
+    last = entries.order_by("-version").first()
+    if last is None:
+        return Statement()
+    past = PointAccount(
+        id=account.id,
+        balance=last.balance_after,
+        pending=last.pending_after,
+        effective_at=last.effective_at,
+        last_activity_at=_last_activity_at(account.id, last.version),
+        **_lifetimes(account.id, last.version),
+    )
+    activity = entries.exclude(actor=THE_CLOCK).order_by("-version").first()
+    # Nothing is left to settle: what was due by then has an entry by now, since a later one has been posted.
+    page = _page(account, past, _lots_after(account.id, last.version), at=moment)
+    return _statement(page, activity, at=moment, until=moment + datetime.timedelta(days=days))
+
+
+def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
+    """This will answer the sum of the available points of the entries whose callers dated them up to a moment; an entry
+    without a date of its caller's counts from when it took effect."""
+    dated = Coalesce("transaction_date", "effective_at")
+    entries = PointTransaction.objects.filter(account_id=account.id).alias(dated_at=dated).filter(dated_at__lte=moment)
+    return entries.aggregate(sum=Sum(F("balance_after") - F("balance_before")))["sum"] or ZERO
+
+
+def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[uuid.UUID, Statement]:
+    """This will answer what many accounts have, by account, in two statements; no activity, nothing expiring."""
+    refs = {account.id: account for account in accounts}
+    rows = PointAccount.objects.in_bulk(list(refs))
+    due = [row.pk for row in rows.values() if row.next_due_at is not None and row.next_due_at <= at]
+    lots: dict[uuid.UUID, list[Lot]] = {}
+    for account_id, *columns in _open_lots(due):
+        lots.setdefault(account_id, []).append(Lot(*columns))
+    answers = dict.fromkeys(refs, Statement())
+    for row in rows.values():
+        page = _page(refs[row.pk], row, lots.get(row.pk, []), at=at)
+        page.settle(at)
+        answers[row.pk] = _statement(page, None, at=at, until=at)
+    return answers
+
+
+def expiring(*, program: Program, definition: PointDefinition, at: datetime.datetime, days: int) -> "ExpiringInProgram":
+    """This will answer the points of all customers that expire within `days`, to be counted, summed and sliced."""
+    return ExpiringInProgram(program=program, definition=definition, at=at, until=at + datetime.timedelta(days=days))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExpiringInProgram:
+    """Points that expire in a programme until a moment: one row for a customer and a day, earliest first."""
+
+    program: Program
+    definition: PointDefinition
+    at: datetime.datetime
+    until: datetime.datetime
+
+    @functools.cached_property
+    def totals(self) -> tuple[int, Decimal]:
+        """How many rows there are, and how many points in all of them."""
+        [(rows, points)] = self._run("SELECT count(*), COALESCE(sum(points), 0) FROM days")
+        return rows, points
+
+    def count(self) -> int:
+        """This will answer how many rows there are."""
+        return self.totals[0]
+
+    def __getitem__(self, wanted: slice) -> list[Expiring]:
+        rows = self._run(
+            "SELECT customer_id, points, expires_at FROM days ORDER BY expires_at, customer_id"
+            " LIMIT %(count)s OFFSET %(start)s",
+            count=wanted.stop - wanted.start,
+            start=wanted.start,
+        )
+        zone = ZoneInfo(self.program.timezone)
+        return [
+            Expiring(
+                customer_id=customer_id,
+                points=points,
+                expires_at=expires_at,
+                days_until_expiry=_days_between(self.at, expires_at, zone),
+            )
+            for customer_id, points, expires_at in rows
+        ]
+
+    def _run(self, select: str, **arguments: Any) -> list[tuple[Any, ...]]:
+        known: dict[str, Any] = {
+            "program": self.program.pk,
+            "definition": self.definition.pk,
+            "zone": self.program.timezone,
+            "at": self.at,
+            "until": self.until,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_EXPIRING + select, known | arguments)
+            return cursor.fetchall()
+
+
+# A lot that started since the last posting pays a debt before it counts, in the order in which such lots started.
+_EXPIRING = """
+WITH started AS (
+    SELECT l.account_id, l.id, GREATEST(0, -a.balance - COALESCE(SUM(l.remaining) OVER (
+        PARTITION BY l.account_id ORDER BY l.active_from, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0)) AS owed
+    FROM points_pointlot l JOIN points_pointaccount a ON a.id = l.account_id
+    WHERE l.program_id = %(program)s AND l.is_open AND a.balance < 0
+    AND l.active_from > a.effective_at AND l.active_from <= %(at)s
+), lots AS (
+    SELECT id, account_id, remaining, expires_at FROM points_pointlot
+    WHERE program_id = %(program)s AND is_open AND expires_at > %(at)s AND expires_at <= %(until)s
+    AND (active_from IS NULL OR active_from <= %(at)s)
+    UNION ALL
+    SELECT l.id, l.account_id, l.remaining, points_months_after(
+        GREATEST(a.last_activity_at, l.active_from), l.inactivity_months, %(zone)s
+    )
+    FROM points_pointlot l JOIN points_pointaccount a ON a.id = l.account_id
+    WHERE l.program_id = %(program)s AND l.is_open AND l.inactivity_months IS NOT NULL AND l.active_from <= %(at)s
+), days AS (
+    SELECT a.customer_id, SUM(l.remaining - LEAST(l.remaining, COALESCE(s.owed, 0))) AS points,
+        MIN(l.expires_at) AS expires_at
+    FROM lots l JOIN points_pointaccount a ON a.id = l.account_id
+    LEFT JOIN started s ON s.account_id = l.account_id AND s.id = l.id
+    WHERE a.definition_id = %(definition)s AND l.expires_at > %(at)s AND l.expires_at <= %(until)s
+    GROUP BY a.customer_id, (l.expires_at AT TIME ZONE %(zone)s)::date
+    HAVING SUM(l.remaining - LEAST(l.remaining, COALESCE(s.owed, 0))) > 0
+)
+"""
+
+
+@functools.cache
+def _standing() -> str:
+    account = ", ".join(f"a.{column}" for column in _columns(PointAccount))
+    activity = ", ".join(f"e.{column}" for column in _ACTIVITY_COLUMNS)
+    lot = ", ".join(f"l.{column}" for column in _LOT_COLUMNS)
+    return f"""
+SELECT {account}, {activity}, {lot} FROM points_pointaccount a
+LEFT JOIN LATERAL (
+    SELECT {", ".join(_ACTIVITY_COLUMNS)} FROM points_pointtransaction
+    WHERE account_id = a.id AND actor <> %(clock)s ORDER BY version DESC LIMIT 1
+) e ON TRUE
+LEFT JOIN points_pointlot l ON l.account_id = a.id AND l.is_open AND a.next_due_at <= %(until)s AND (
+    l.expires_at <= %(until)s OR l.inactivity_months IS NOT NULL
+    OR (l.active_from > a.effective_at AND l.active_from <= %(until)s)
+)
+WHERE a.id = %(account)s"""
+
+
+@functools.cache
+def _columns(model: type[PointAccount]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+def _page(account: AccountRef, row: PointAccount, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
+    zone = ZoneInfo(account.program.timezone)
+    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots)
+
+
+def _statement(
+    page: Page, activity: PointTransaction | None, *, at: datetime.datetime, until: datetime.datetime
+) -> Statement:
+    row = page.account
+    return Statement(
+        balance=row.balance,
+        pending=row.pending,
+        lifetime_earned=row.lifetime_earned,
+        lifetime_redeemed=row.lifetime_redeemed,
+        lifetime_expired=row.lifetime_expired,
+        last_activity=activity,
+        last_activity_at=row.last_activity_at,
+        expiring=list(_expiring(page, at=at, until=until)),
+    )
+
+
+def _expiring(page: Page, *, at: datetime.datetime, until: datetime.datetime) -> Iterable[Expiring]:
+    ends = sorted(
+        (
+            (end, lot.remaining)
+            for lot in page.lots.open()
+            if not page.lots.is_pending(lot) and at < (end := page.lots.end(lot)) <= until and end != NEVER
+        ),
+    )
+    for _, same_day in itertools.groupby(ends, key=lambda row: row[0].astimezone(page.zone).date()):
+        rows = list(same_day)
+        first = rows[0][0]
+        yield Expiring(
+            points=sum((points for _, points in rows), ZERO),
+            expires_at=first,
+            days_until_expiry=_days_between(at, first, page.zone),
+        )
+
+
+def _days_between(at: datetime.datetime, moment: datetime.datetime, zone: ZoneInfo) -> int:
+    return (moment.astimezone(zone).date() - at.astimezone(zone).date()).days
+
+
+def _open_lots(account_ids: list[uuid.UUID]) -> list[tuple[Any, ...]]:
+    if not account_ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT account_id, {', '.join(_LOT_COLUMNS)} FROM points_pointlot"
+            " WHERE account_id = ANY(%s::uuid[]) AND is_open",
+            [account_ids],
+        )
+        return cursor.fetchall()
+
+
+def _lots_after(account_id: uuid.UUID, version: int) -> list[Lot]:
+    """This will answer the lots with what was left of each after the entry of that version."""
+    columns = ", ".join("l.points - COALESCE(u.points, 0)" if c == "remaining" else f"l.{c}" for c in _LOT_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM points_pointlot l LEFT JOIN ("
+            "   SELECT u.lot_id, SUM(u.points) AS points FROM points_lotuse u JOIN points_pointtransaction e"
+            "   ON e.account_id = u.account_id AND e.id = u.entry_id"
+            "   WHERE u.account_id = %(account)s AND e.version <= %(version)s GROUP BY u.lot_id"
+            ") u ON u.lot_id = l.id WHERE l.account_id = %(account)s AND l.version <= %(version)s",
+            {"account": account_id, "version": version},
+        )
+        return [Lot(*row) for row in cursor.fetchall()]
+
+
+def _last_activity_at(account_id: uuid.UUID, version: int) -> datetime.datetime | None:
+    activities = PointTransaction.objects.filter(
+        account_id=account_id, version__lte=version, type__in=[EntryType.AWARD, EntryType.REDEEM]
+    )
+    return activities.order_by("-version").values_list("effective_at", flat=True).first()
+
+
+def _lifetimes(account_id: uuid.UUID, version: int) -> dict[str, Decimal]:
+    """This will answer the lifetimes after the entry of that version, as the books count them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LIFETIMES, {"account": account_id, "version": version})
+        earned, redeemed, expired = cursor.fetchone()
+    return {"lifetime_earned": earned, "lifetime_redeemed": redeemed, "lifetime_expired": expired}
+
+
+# What is reversed while it is pending was never earned; such a reversal changes the pending points.
+_LIFETIMES = """
+SELECT
+    COALESCE(SUM(CASE
+        WHEN e.type = 'award' AND e.valid_from IS NULL THEN e.points
+        WHEN e.type = 'activate' THEN e.balance_after - e.balance_before
+        WHEN t.type = 'award' AND e.points = e.balance_after - e.balance_before THEN e.points - e.shortfall
+    END), 0),
+    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'redeem' OR t.type = 'redeem'), 0),
+    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'expire'), 0)
+FROM points_pointtransaction e
+LEFT JOIN points_pointtransaction t ON t.account_id = e.account_id AND t.id = e.reverses_id
+WHERE e.account_id = %(account)s AND e.version <= %(version)s
+"""
