@@ -199,6 +199,8 @@ class Counter:
         except errors.Refusal as refusal:
             outcome.refusal = refusal
             return outcome
+        if posting.is_named and outcome.entry is not None:
+            self.named[posting.account.id, posting.entry_id] = outcome.entry
         if self.is_counted and outcome.entry is not None:
             book.account.window_count += 1
         outcome.balance = book.account.balance
