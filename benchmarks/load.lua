@@ -1,0 +1,81 @@
+-- What wrk sends: `wrk … -s load.lua URL -- KIND FIRST LAST`. Each request names a card between FIRST and LAST at random;
+-- `redeem_lots` takes them one after another, each thread its own part. The API's secret is in BENCH_SECRET.
+-- The last line of the output is the result as JSON.
+
+local BULK_ITEMS = 1000
+
+local thread_count = 0
+
+function setup(thread)
+   thread:set("thread_number", thread_count)
+   thread_count = thread_count + 1
+end
+
+local function card(number)
+   return string.format("card_01990000000070008000%012x", number)
+end
+
+local function item(number, points)
+   return string.format('{"card_id":"%s","points":%d,"reason":"Order","reference":"order_%d"', card(number), points, number)
+end
+
+local function any()
+   return math.random(first, last)
+end
+
+local path = {
+   award = "/api/points/award",
+   award_keyed = "/api/points/award",
+   redeem = "/api/points/redeem",
+   redeem_lots = "/api/points/redeem",
+   bulk = "/api/points/bulk",
+}
+
+local body = {
+   award = function() return item(any(), 10) .. "}" end,
+   award_keyed = function() return item(any(), 10) .. "}" end,
+   redeem = function() return item(any(), 1) .. "}" end,
+   redeem_lots = function()
+      local number = next_card
+      next_card = next_card + thread_total
+      return item(number, 60) .. "}"
+   end,
+   bulk = function()
+      local items = {}
+      for n = 1, BULK_ITEMS do
+         items[n] = item(any(), 10) .. ',"type":"award"}'
+      end
+      return '{"transactions":[' .. table.concat(items, ",") .. "]}"
+   end,
+}
+
+function init(arguments)
+   kind, first, last, thread_total = arguments[1], tonumber(arguments[2]), tonumber(arguments[3]), tonumber(arguments[4])
+   math.randomseed(os.time() * 100 + thread_number)
+   next_card = first + thread_number
+   key_number = math.random(1, 1000000000) * 1000000
+   wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_SECRET")
+   wrk.headers["Content-Type"] = "application/json"
+end
+
+function request()
+   if kind == "balance" then
+      return wrk.format("GET", "/api/points/balance/" .. card(any()))
+   elseif kind == "history" then
+      return wrk.format("GET", "/api/points/history/" .. card(any()) .. "?limit=20")
+   elseif kind == "award_keyed" then
+      key_number = key_number + 1
+      wrk.headers["Idempotency-Key"] = string.format("%.0f", key_number)
+   end
+   return wrk.format("POST", path[kind], nil, body[kind]())
+end
+
+function done(summary, latency, _)
+   local errors = summary.errors
+   io.write(string.format(
+      '\n{"requests":%d,"seconds":%.6f,"p50":%d,"p95":%d,"p99":%d,"refused":%d,"unanswered":%d}\n',
+      summary.requests, summary.duration / 1e6,
+      latency:percentile(50), latency:percentile(95), latency:percentile(99),
+      errors.status, errors.connect + errors.read + errors.write + errors.timeout
+   ))
+end

@@ -1,0 +1,112 @@
+"""What is measured, and in which order: everything that is compared takes turns, because machines are noisy."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+from benchmarks import load
+from benchmarks.options import BULK_ITEMS
+from benchmarks.stage import Database, Stage
+from benchmarks.web import Service
+
+QUIET_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operation:
+    """A kind of request. `posts` is how many entries an answer of 2xx stands for, `items` how many items."""
+
+    name: str
+    kind: str
+    posts: int = 0
+    items: int = 1
+    of_lots: bool = False
+
+
+AWARD = Operation("award", "award", posts=1)
+AWARD_KEYED = Operation("award with a key", "award_keyed", posts=1)
+REDEEM = Operation("redeem", "redeem", posts=1)
+REDEEM_LOTS = Operation("redeem over 60 lots", "redeem_lots", posts=1, of_lots=True)
+BALANCE = Operation("balance", "balance")
+# Pages that are as long whatever the past: only the accounts of 60 lots have 20 entries in both databases.
+HISTORY = Operation("history page", "history", of_lots=True)
+BULK = Operation("bulk of 1,000", "bulk", posts=BULK_ITEMS, items=BULK_ITEMS)
+OPERATIONS = (AWARD, AWARD_KEYED, REDEEM, REDEEM_LOTS, BALANCE, HISTORY, BULK)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Result:
+    """One sample of an operation, and how many of its answers have no entry in the ledger."""
+
+    sample: load.Sample
+    lost: int
+
+    @property
+    def errors(self) -> int:
+        """Refused, unanswered, or acknowledged and not there."""
+        return self.sample.refused + self.sample.unanswered + self.lost
+
+
+@dataclasses.dataclass(slots=True)
+class Results:
+    """Every sample of a run, by round: the yardstick's postings a second, and by database and operation."""
+
+    yardstick: list[float] = dataclasses.field(default_factory=list)
+    of: dict[tuple[str, Operation], list[Result]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def errors(self) -> int:
+        """All errors of the run."""
+        return sum(result.errors for results in self.of.values() for result in results)
+
+
+def run(stage: Stage, services: list[Service], *, say: Callable[[str], None]) -> Results:
+    """This will measure in rounds, after a second of everything that is thrown away."""
+    options = stage.options
+    results = Results()
+    say("Warming up")
+    warm = {
+        (service.database.name, operation): _measure(stage, service, operation, seconds=1)
+        for service in services
+        for operation in OPERATIONS
+    }
+    for number in range(1, options.rounds + 1):
+        say(f"Round {number} of {options.rounds}: {options.seconds} s each of the yardstick and {len(OPERATIONS)} ")
+        results.yardstick.append(
+            load.on_the_database(stage.yardstick, accounts=options.accounts, seconds=options.seconds)
+        )
+        for operation in OPERATIONS:
+            for service in services if number % 2 else reversed(services):
+                key = service.database.name, operation
+                seconds = _seconds(stage, operation, warm[key].sample.rate)
+                results.of.setdefault(key, []).append(_measure(stage, service, operation, seconds=seconds))
+    return results
+
+
+def _seconds(stage: Stage, operation: Operation, rate: float) -> int:
+    """Each account of 60 lots pays once: no longer than there are some left."""
+    if operation is not REDEEM_LOTS:
+        return stage.options.seconds
+    return max(1, min(stage.options.seconds, int(stage.options.accounts_of_lots / (1.3 * rate))))
+
+
+def _measure(stage: Stage, service: Service, operation: Operation, *, seconds: int) -> Result:
+    database = service.database
+    cards = stage.cards_of_lots if operation.of_lots else stage.cards
+    before = database.entries()
+    sample = load.over_http(operation.kind, service.url, secret=stage.secret, cards=cards, seconds=seconds)
+    if not operation.posts:
+        return Result(sample, lost=0)
+    posted = _entries_when_quiet(database) - before
+    if operation is REDEEM_LOTS:
+        stage.give_back(database)
+    # Some of what was still under way at the end is posted and was never counted as answered: at most lost is none.
+    return Result(sample, lost=max(0, (sample.requests - sample.refused) * operation.posts - posted))
+
+
+def _entries_when_quiet(database: Database) -> int:
+    last = -1
+    while (entries := database.entries()) != last:
+        last = entries
+        time.sleep(QUIET_SECONDS)
+    return last

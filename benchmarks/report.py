@@ -1,0 +1,71 @@
+"""The tables at the end: what was measured, and whether it is enough."""
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks import measure
+from benchmarks.measure import OPERATIONS, Operation, Results
+from benchmarks.stage import LOADED, NONE
+from benchmarks.web import Memory
+
+# The least that is expected: times the yardstick's postings a second, as requests or items a second.
+OF_THE_YARDSTICK = {measure.AWARD: 0.20, measure.REDEEM: 0.16, measure.BALANCE: 0.35, measure.BULK: 2.0}
+WITH_ENTRIES = 0.9
+MOST_MEMORY = 150
+
+
+def samples(results: Results, database: str) -> list[str]:
+    """This will write the lines of what was measured on a database: medians of the rounds."""
+    lines = [
+        f"{'':22}{'requests/s':>11}{'items/s':>10}{'p50 ms':>9}{'p95 ms':>9}{'p99 ms':>9}{'errors':>8}   x yardstick"
+    ]
+    for operation in OPERATIONS:
+        found = results.of[database, operation]
+        rate = statistics.median(result.sample.rate for result in found)
+        p50, p95, p99 = (
+            statistics.median(getattr(result.sample, name) for result in found) for name in ("p50", "p95", "p99")
+        )
+        lines.append(
+            f"{operation.name:22}{rate:11,.1f}{rate * operation.items:10,.0f}{p50:9.1f}{p95:9.1f}{p99:9.1f}"
+            f"{sum(result.errors for result in found):8}   {_spread(_of_yardstick(results, database, operation))}"
+        )
+    return lines
+
+
+def targets(results: Results, memory: Sequence[Memory]) -> list[str]:
+    """This will write the lines that compare what was measured with what is expected."""
+    lines = [f"{'':44}{'at least':>9}   {'measured, median (spread)':28}"]
+    for operation, least in OF_THE_YARDSTICK.items():
+        ratios = _of_yardstick(results, NONE, operation)
+        lines.append(_line(f"{operation.name}, x yardstick", least, ratios))
+    for operation in OPERATIONS:
+        ratios = [
+            loaded.sample.rate / none.sample.rate
+            for loaded, none in zip(results.of[LOADED, operation], results.of[NONE, operation], strict=True)
+        ]
+        lines.append(_line(f"{operation.name}, with entries : without", WITH_ENTRIES, ratios))
+    if memory:
+        peak = max(process.peak for process in memory)
+        lines.append(
+            f"{'largest server process, MiB at its peak':44}{'< 150':>9}   {peak:<28.0f}{_verdict(peak < MOST_MEMORY)}"
+        )
+    return lines
+
+
+def _of_yardstick(results: Results, database: str, operation: Operation) -> list[float]:
+    return [
+        result.sample.rate * operation.items / yardstick
+        for result, yardstick in zip(results.of[database, operation], results.yardstick, strict=True)
+    ]
+
+
+def _line(name: str, least: float, ratios: Sequence[float]) -> str:
+    return f"{name:44}{least:9.2f}   {_spread(ratios):28}{_verdict(statistics.median(ratios) >= least)}"
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "MISSED"

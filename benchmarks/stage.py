@@ -1,0 +1,176 @@
+"""The Postgres of a run and what is in it: the yardstick's tables, and two databases that differ in their past."""
+
+import contextlib
+import datetime
+import os
+import secrets
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from benchmarks.options import LOTS, Options
+from loyalty import embedded
+
+SQL = Path(__file__).parent / "sql"
+NONE = "loyalty"
+LOADED = "loyalty_loaded"
+YARDSTICK = "yardstick"
+
+# The n-th one's id ends in n; load.lua writes card ids the same way.
+CUSTOMER_ID = "01990000-0001-7000-8000-"
+CARD_ID = "01990000-0000-7000-8000-"
+
+ACCOUNTS_A_STATEMENT = 10_000
+DAY = datetime.timedelta(days=1)
+
+
+class Database:
+    """One database of the embedded server, worked on as the owner."""
+
+    def __init__(self, server: embedded.Server, name: str) -> None:
+        self.name = name
+        self.runtime_url = server.url(embedded.RUNTIME_ROLE, name)
+        self.owner_url = server.url(embedded.OWNER_ROLE, name)
+
+    def run(self, statement: str, **parameters: Any) -> list[tuple]:
+        """This will run a statement in a transaction of its own and answer its rows."""
+        with self._connected() as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def run_file(self, name: str, **parameters: Any) -> None:
+        """This will run a file of benchmarks/sql."""
+        self.run((SQL / name).read_text(), **parameters)
+
+    def tidy(self) -> None:
+        """This will leave nothing for autovacuum to do while something is measured."""
+        with self._connected() as connection:
+            # VACUUM runs in no transaction.
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM (FREEZE, ANALYZE)")
+
+    def entries(self) -> int:
+        """This will count the ledger's entries."""
+        return int(self.run("SELECT sum(version) FROM points_pointaccount")[0][0])
+
+    def _connected(self) -> contextlib.closing:
+        return contextlib.closing(psycopg2.connect(self.owner_url))
+
+
+class Stage:
+    """The databases, and the secret with which both services are called."""
+
+    def __init__(self, server: embedded.Server, options: Options) -> None:
+        self.options = options
+        self.server = server
+        self.none = Database(server, NONE)
+        self.loaded = Database(server, LOADED)
+        self.yardstick = Database(server, YARDSTICK)
+        self.secret = ""
+        self.started_at = datetime.datetime.now(datetime.UTC)
+
+    def build(self) -> None:
+        """This will make the databases: people and their first points in both, the past in one."""
+        from django.core.management import call_command
+        from django.db import connections
+
+        call_command("migrate", verbosity=0)
+        self.secret, program_id, definition_id = _make_program()
+        connections.close_all()
+        self._copy(NONE, YARDSTICK)
+        self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
+        self._make_people(program_id, definition_id)
+        self._copy(NONE, LOADED)
+        if self.options.entries:
+            self._post(self.loaded, self.cards, self.options.entries // self.options.accounts, 10, redeemed=5)
+        for database in (self.none, self.loaded, self.yardstick):
+            database.tidy()
+
+    def give_back(self, database: Database) -> None:
+        """This will reverse what was redeemed from the accounts of 60 lots, so that each has its 60 lots again."""
+        first, last = self.cards_of_lots
+        database.run_file("give_back.sql", first_card=_card_id(first), last_card=_card_id(last))
+
+    @property
+    def cards(self) -> tuple[int, int]:
+        """The numbers of the first and the last card that the load draws from."""
+        return 1, self.options.accounts
+
+    @property
+    def cards_of_lots(self) -> tuple[int, int]:
+        """The numbers of the first and the last card whose account has its points in 60 lots."""
+        return self.options.accounts + 1, self.options.accounts + self.options.accounts_of_lots
+
+    def _copy(self, template: str, name: str) -> None:
+        with contextlib.closing(self.server.connect_as_superuser()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {embedded.OWNER_ROLE}")
+
+    def _make_people(self, program_id: uuid.UUID, definition_id: uuid.UUID) -> None:
+        from points.models import PointAccount
+
+        count = self.cards_of_lots[1]
+        customers = (uuid.UUID(f"{CUSTOMER_ID}{number:012x}") for number in range(1, count + 1))
+        self.none.run_file(
+            "people.sql",
+            customer=CUSTOMER_ID,
+            card=CARD_ID,
+            program=str(program_id),
+            definition=str(definition_id),
+            accounts=[str(PointAccount.id_for(customer, definition_id)) for customer in customers],
+        )
+        self.none.run("ANALYZE")
+        self._post(self.none, self.cards, 1, 1_000_000)
+        self._post(self.none, self.cards_of_lots, LOTS, 1)
+
+    def _post(
+        self, database: Database, cards: tuple[int, int], entries: int, awarded: int, *, redeemed: int = 0
+    ) -> None:
+        """This will post to the accounts of these cards. The first points end in two weeks, the others later."""
+        first_at = self.started_at - (351 if entries == 1 else 340) * DAY
+        for number in range(cards[0], cards[1] + 1, ACCOUNTS_A_STATEMENT):
+            database.run_file(
+                "post_history.sql",
+                first_card=_card_id(number),
+                last_card=_card_id(min(number + ACCOUNTS_A_STATEMENT - 1, cards[1])),
+                first_at=first_at,
+                pause=330 * DAY / entries,
+                entries=entries,
+                awarded=awarded,
+                redeemed=redeemed,
+            )
+
+
+@contextlib.contextmanager
+def running(options: Options, data_dir: Path) -> Iterator[Stage]:
+    """This will keep a Postgres of its own up for the block, with the databases of a run in it."""
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "DEBUG"):
+        os.environ.pop(name, None)
+    os.environ["DATA_DIR"] = str(data_dir)
+    os.environ["SECRET_KEY"] = secrets.token_urlsafe(50)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    with embedded.Server(data_dir).running() as server:
+        import django
+
+        django.setup()
+        stage = Stage(server, options)
+        stage.build()
+        yield stage
+
+
+def _make_program() -> tuple[str, uuid.UUID, uuid.UUID]:
+    from loyalty import api_keys
+    from points import definitions
+
+    program = definitions.create_program(slug="benchmark")
+    program.transaction_limit = None
+    program.save(update_fields=["transaction_limit"])
+    _, secret = api_keys.generate(program=program, name="benchmark")
+    return secret, program.id, definitions.find(program, None).id
+
+
+def _card_id(number: int) -> str:
+    return f"{CARD_ID}{number:012x}"
