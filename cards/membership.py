@@ -16,7 +16,7 @@ from loyalty.models import Program
 _NUMBER = re.compile(r"LC[0-9]{12}")
 _DIGITS = 12
 # Of a million million numbers a programme uses so few that a second draw is rare.
-_MOST_DRAWS = 10
+MOST_DRAWS = 10
 
 
 class CardNotFound(errors.Refusal):
@@ -110,11 +110,11 @@ def issue(
     Raises:
         errors.Unavailable: every number drawn was taken.
     """
-    for _ in range(_MOST_DRAWS):
+    for _ in range(MOST_DRAWS):
         card = Card(
             program_id=customer.program_id,
             customer=customer,
-            number=f"LC{secrets.randbelow(10**_DIGITS):0{_DIGITS}}",
+            number=draw_number(),
             design=design,
             expires_at=expires_at,
             metadata=metadata or {},
@@ -124,6 +124,11 @@ def issue(
         if issued is not None:
             return issued
     raise errors.Unavailable
+
+
+def draw_number() -> str:
+    """This will answer a number for a card, which another card may have."""
+    return f"LC{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
 
 
 def state(card: Card, *, at: datetime.datetime) -> str:
