@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from cards.models import Card, Customer
 from loyalty import api_keys, data_folder
 from loyalty.models import Program
-from points.models import PointDefinition
+from points import definitions
 
 SLUG = "demo"
 ADMIN = "admin"
@@ -36,11 +36,8 @@ class Command(BaseCommand):
         )
 
     def _program(self) -> Program:
-        program, _ = Program.objects.get_or_create(slug=SLUG, defaults={"name": "Demo"})
-        PointDefinition.objects.get_or_create(
-            program=program, code="points", defaults={"number": 1, "name": "Points", "is_default": True}
-        )
-        return program
+        program = Program.objects.filter(slug=SLUG).first()
+        return program or definitions.create_program(slug=SLUG, name="Demo")
 
     def _api_key(self, program: Program, known: dict[str, str]) -> tuple[str, str]:
         secret = known.get("LOYALTY_API_SECRET", "")

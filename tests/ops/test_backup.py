@@ -1,0 +1,122 @@
+"""`manage.py backup` and `manage.py restore`, on an embedded database of their own."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from django.conf import settings
+
+from loyalty import backups, embedded
+
+AWARD = """
+from decimal import Decimal
+from django.utils import timezone
+from cards.models import Card
+from points import accounts, ledger
+card = Card.objects.select_related("program").filter(program__slug="demo").order_by("created_at", "id").first()
+account = accounts.find(program=card.program, card=card.number).account
+ledger.award(account=account, points=Decimal(100), note=ledger.Note(reason="Hello", actor="test"), at=timezone.now())
+"""
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Path]:
+    """A data folder with a demo programme in which points were awarded once."""
+    path = Path(tempfile.mkdtemp(prefix="loyalty-test-")) / "the shop"
+    for arguments in (["migrate"], ["demo"], ["shell", "--command", AWARD]):
+        assert manage(path, *arguments).returncode == 0
+    yield path
+    shutil.rmtree(path.parent)
+
+
+def manage(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    command = [sys.executable, settings.BASE_DIR / "manage.py", *arguments]
+    variables = environment | {"DATA_DIR": str(data_dir)}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+
+
+def query(data_dir: Path, statement: str, role: str = embedded.RUNTIME_ROLE, database: str = embedded.DATABASE) -> list:
+    with embedded.Server(data_dir).running() as server:
+        connection = psycopg2.connect(server.url(role, database))
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+
+def entries(data_dir: Path, database: str = embedded.DATABASE) -> int:
+    return query(data_dir, "SELECT count(*) FROM points_pointtransaction", database=database)[0][0]
+
+
+@pytest.fixture(scope="module")
+def dump(shop: Path) -> Path:
+    result = manage(shop, "backup")
+    assert result.returncode == 0, result.stderr
+    return Path(result.stdout.rpartition(" (")[0])
+
+
+@pytest.fixture(scope="module")
+def restored(shop: Path, dump: Path) -> Path:
+    """The shop after one more award, which the restore undid."""
+    assert manage(shop, "shell", "--command", AWARD).returncode == 0
+    result = manage(shop, "restore", str(dump))
+    assert result.returncode == 0, result.stderr
+    return shop
+
+
+def test_backup_is_for_its_owner_alone(shop, dump):
+    assert dump.parent == shop / "backups"
+    assert stat.S_IMODE(dump.stat().st_mode) == 0o600
+    assert list(dump.parent.glob("*.draft")) == []
+
+
+def test_restore_brings_back_what_was_there_and_keeps_what_is(restored):
+    assert entries(restored) == entries(restored, backups.BEFORE) - 1
+
+
+def test_restored_ledger_is_guarded_as_before(restored):
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        query(restored, "DELETE FROM points_pointtransaction RETURNING id")
+    with pytest.raises(psycopg2.Error, match="append-only"):
+        query(restored, "DELETE FROM points_pointtransaction RETURNING id", role=embedded.OWNER_ROLE)
+
+
+def test_restored_ledger_is_written_on(restored):
+    before = entries(restored)
+    assert manage(restored, "shell", "--command", AWARD).returncode == 0
+    assert entries(restored) == before + 1
+
+
+def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):
+    before = entries(shop)
+    half = tmp_path / "half.dump"
+    half.write_bytes(dump.read_bytes()[: dump.stat().st_size // 2])
+    result = manage(shop, "restore", str(half))
+    assert result.returncode == 1
+    assert "nothing was changed" in result.stderr
+    assert entries(shop) == before
+
+
+def test_restore_names_the_files_that_there_are(shop, dump):
+    result = manage(shop, "restore", "nowhere.dump")
+    assert result.returncode == 1
+    assert str(dump) in result.stderr
+
+
+def test_start_opens_a_database_that_an_interrupted_restore_has_shut(shop):
+    with embedded.Server(shop).running() as server:
+        connection = server.connect_as_superuser()
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {embedded.DATABASE} ALLOW_CONNECTIONS false")
+        connection.close()
+    assert entries(shop) > 0

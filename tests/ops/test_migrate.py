@@ -1,0 +1,98 @@
+"""`manage.py migrate`: the runtime role gets what it may do, and no more."""
+
+import pytest
+from django.core.management import call_command
+from django.db import ProgrammingError, connection, connections
+
+from loyalty.models import Program
+
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+
+def granted(table: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT p FROM unnest(%s) p WHERE has_table_privilege(%s, p)", [list(PRIVILEGES), table])
+        return {privilege for (privilege,) in cursor.fetchall()}
+
+
+def changeable_columns(table: str) -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped"
+            " AND has_column_privilege(%s, attname, 'UPDATE')",
+            [table, table],
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
+def test_lets_the_runtime_role_only_add_to_the_ledger():
+    assert granted("points_pointtransaction") == {"SELECT", "INSERT"}
+    assert granted("points_lotuse") == {"SELECT", "INSERT"}
+    assert changeable_columns("points_pointtransaction") == changeable_columns("points_lotuse") == set()
+
+
+def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
+    assert granted("points_pointlot") == {"SELECT", "INSERT"}
+    assert changeable_columns("points_pointlot") == {"remaining"}
+
+
+def test_lets_the_runtime_role_keep_all_other_tables():
+    with connection.cursor() as cursor:
+        others = set(connection.introspection.table_names(cursor))
+    others -= {"points_pointtransaction", "points_lotuse", "points_pointlot"}
+    assert {table: granted(table) for table in others} == {
+        table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
+    }
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE points_pointtransaction DISABLE TRIGGER ALL",
+        "DROP TABLE points_lotuse",
+        "TRUNCATE loyalty_program CASCADE",
+        "CREATE TABLE own (n int)",
+        "SET session_replication_role = replica",
+    ],
+)
+def test_leaves_no_way_round_the_triggers(statement):
+    with pytest.raises(ProgrammingError, match=r"must be owner|permission denied"), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_sets_the_timeouts_on_the_role():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name LIKE '%%timeout' AND source = 'user'")
+        assert dict(cursor.fetchall()) == {
+            "lock_timeout": "2000",
+            "statement_timeout": "30000",
+            "idle_in_transaction_session_timeout": "30000",
+        }
+
+
+def test_is_not_stopped_by_the_timeouts():
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
+def test_may_be_repeated(program):
+    call_command("migrate", verbosity=0)
+    assert granted("points_pointtransaction") == {"SELECT", "INSERT"}
+    assert Program.objects.filter(pk=program.pk).exists()
+
+
+def test_grants_nothing_where_one_role_does_both():
+    owner = connections["owner"].settings_dict["USER"]
+    runtime = connection.settings_dict["USER"]
+    connection.close()
+    connection.settings_dict["USER"] = owner
+    try:
+        call_command("migrate", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == ("2s",)
+            cursor.execute("ALTER ROLE CURRENT_USER RESET ALL")
+    finally:
+        connection.close()
+        connection.settings_dict["USER"] = runtime

@@ -1,0 +1,157 @@
+"""`manage.py run`: the second of the two commands."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from loyalty import data_folder
+
+PATIENCE = 30
+
+
+class Run:
+    """One `manage.py run`, up and answering."""
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self.data_dir, self.port = data_dir, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.output = data_dir.with_suffix(".log")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, settings.BASE_DIR / "manage.py", "run"],
+                env=environment | {"DATA_DIR": str(data_dir), "PORT": str(port), "WEB_WORKERS": "2"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        eventually(lambda: "Ctrl-C" in self.output.read_text() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.output.read_text()
+
+    def health(self) -> tuple[int, str | None]:
+        """The status, and what Retry-After says."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:
+                return answer.status, None
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers["Retry-After"]
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def processes(self) -> list[str]:
+        """The command lines of all that belongs to it, Postgres and the server's workers among them."""
+        listed = subprocess.run(["ps", "-eo", "pid,args", "-ww"], capture_output=True, text=True, check=True).stdout
+        return [line for line in listed.splitlines() if str(self.data_dir) in line]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="loyalty-test-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def service(folder: Path, port: int) -> Iterator[Run]:
+    run = Run(folder / "the shop", port)
+    yield run
+    if run.process.poll() is None:
+        run.end()
+
+
+def test_says_where_everything_is(service):
+    demo = data_folder.read_demo(service.data_dir)
+    printed = service.output.read_text()
+    for told in (service.url, "/api/docs", "/admin/", demo["LOYALTY_ADMIN_USER"], demo["LOYALTY_ADMIN_PASSWORD"]):
+        assert told in printed
+    assert demo["LOYALTY_URL"] == service.url
+    assert stat.S_IMODE((service.data_dir / "demo.env").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_prints_a_line_that_works_when_pasted(service):
+    line = re.search(r"curl .*\\\n.*\n", service.output.read_text()).group()
+    answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
+    assert '"success":true' in answer
+
+
+def test_keeps_data_and_credentials(service, folder, port):
+    before = data_folder.read_demo(service.data_dir)
+    key = (service.data_dir / "secret_key").read_text()
+    assert service.end() == 0
+    again = Run(folder / "the shop", port)
+    assert data_folder.read_demo(again.data_dir) == before
+    assert (again.data_dir / "secret_key").read_text() == key
+    assert again.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stops_everything_that_it_started(service, port, number):
+    assert service.processes() != []
+    assert service.end(number) == 0
+    assert service.processes() == []
+    assert is_free(port)
+
+
+def test_answers_503_until_the_killed_database_is_back(service):
+    pid = int((service.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+    assert service.health() == (200, None)
+    os.kill(pid, signal.SIGKILL)
+    answers = [service.health()]
+    eventually(lambda: answers.append(service.health()) or answers[-1][0] == 200)
+    assert {status for status, _ in answers} <= {200, 503}
+    assert all(retry_after is not None for status, retry_after in answers if status == 503)
+    eventually(lambda: "started again" in service.output.read_text())
+
+
+def test_leaves_nothing_in_the_way_when_it_is_killed(service, folder, port):
+    service.end(signal.SIGKILL)
+    eventually(lambda: is_free(port))
+    again = Run(folder / "the shop", port)
+    assert again.health() == (200, None)
+    assert again.end() == 0
+    assert again.processes() == []
+
+
+def test_says_so_when_the_port_is_taken(service, folder):
+    environment = os.environ | {"DATA_DIR": str(folder / "other"), "PORT": str(service.port)}
+    command = [sys.executable, settings.BASE_DIR / "manage.py", "run"]
+    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert f"127.0.0.1:{service.port} cannot be used" in second.stderr
+    assert not (folder / "other" / "postgres").exists()

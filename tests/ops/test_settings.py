@@ -1,0 +1,57 @@
+"""The settings come from the environment, and a bad one stops the start."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+PRODUCTION = {"DATABASE_URL": "postgres://app:secret@db/loyalty", "SECRET_KEY": "x" * 60}
+
+
+def check(tmp_path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    ours = {"DATABASE_URL", "DATABASE_OWNER_URL", "SECRET_KEY", "DATA_DIR"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    command = [sys.executable, settings.BASE_DIR / "manage.py", "check", *arguments]
+    environment |= {"DATA_DIR": str(tmp_path / "data"), **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_have_no_default_secret_with_a_database_of_ones_own(tmp_path):
+    result = check(tmp_path, DATABASE_URL=PRODUCTION["DATABASE_URL"])
+    assert result.returncode != 0
+    assert "Set the SECRET_KEY environment variable" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"DATABASE_URL": "mysql://app@db/loyalty"}, "DATABASE_URL must be postgres://"),
+        ({"DATABASE_URL": "postgres://app@db"}, "DATABASE_URL must be postgres://"),
+        ({"DATABASE_OWNER_URL": "sqlite:///loyalty.db"}, "DATABASE_OWNER_URL must be postgres://"),
+        ({"HTTPS": "ture"}, "HTTPS is 'ture'"),
+        ({"PORT": "http"}, "invalid literal for int"),
+    ],
+)
+def test_refuse_a_bad_value(tmp_path, variables, complaint):
+    result = check(tmp_path, **PRODUCTION | variables)
+    assert result.returncode != 0
+    assert complaint in result.stderr
+
+
+def test_warn_where_requests_run_as_the_owner(tmp_path):
+    assert "loyalty.W001" in check(tmp_path, "--deploy", **PRODUCTION).stderr
+
+
+def test_are_content_with_two_roles_behind_https(tmp_path):
+    owner = "postgres://owner:secret@db/loyalty"
+    secret = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
+    variables = PRODUCTION | {"DATABASE_OWNER_URL": owner, "HTTPS": "true", "SECRET_KEY": secret}
+    result = check(tmp_path, "--deploy", "--fail-level", "WARNING", **variables)
+    assert result.returncode == 0, result.stderr
+
+
+def test_make_nothing_on_disk_with_a_database_of_ones_own(tmp_path):
+    assert check(tmp_path, **PRODUCTION).returncode == 0
+    assert not (tmp_path / "data").exists()
