@@ -19,7 +19,7 @@ def main() -> None:
     chosen = options.read()
     data_dir = Path(tempfile.mkdtemp(prefix="bench-", dir=chosen.directory))
     try:
-        load.check()
+        load.wrk()
         is_sound = _run(chosen, data_dir)
     except (load.LoadError, embedded.EmbeddedError) as error:
         sys.exit(f"make bench: {error}")

@@ -38,10 +38,16 @@ class Sample:
         return self.requests / self.seconds
 
 
-def check() -> None:
-    """This will refuse to go on without wrk."""
-    if shutil.which("wrk") is None:
+def wrk() -> str:
+    """This will answer where wrk is.
+
+    Raises:
+        LoadError: it is not installed.
+    """
+    path = shutil.which("wrk")
+    if path is None:
         raise LoadError("wrk is not installed. On Debian and Ubuntu: apt-get install wrk")
+    return path
 
 
 def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], seconds: int) -> Sample:
@@ -55,7 +61,7 @@ def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], secon
     }
     arguments = [kind, *map(str, cards), str(THREADS)]
     result = subprocess.run(
-        ["wrk", "--latency", *_words(options), url, "--", *arguments],
+        [wrk(), "--latency", *_words(options), url, "--", *arguments],
         env={**os.environ, "BENCH_SECRET": secret},
         capture_output=True,
         check=False,
