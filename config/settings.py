@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import environ
+import psycopg2
 from django.core.exceptions import ImproperlyConfigured
+from psycopg2 import extensions
 
 from loyalty import data_folder, embedded
 
@@ -57,11 +59,17 @@ ENGINE = "loyalty.postgres"
 
 
 def database(name: str, **options: str) -> dict[str, Any]:
-    settings = env.db_url_config(env.str(name), engine=ENGINE)
-    if not env.str(name).startswith(("postgres://", "postgresql://")) or not settings["NAME"]:
+    url = env.str(name)
+    try:
+        # libpq's own reading: sockets, several hosts, sslmode and escaped characters as in psql.
+        parts = extensions.parse_dsn(url)
+    except psycopg2.ProgrammingError as error:
+        raise ImproperlyConfigured(f"{name} is not an address that Postgres knows: {error}") from error
+    if not url.startswith(("postgres://", "postgresql://")) or "dbname" not in parts:
         raise ImproperlyConfigured(f"{name} must be postgres://user:password@host:port/name")
-    settings.setdefault("OPTIONS", {}).update(options)
-    return settings
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    settings = {ours: parts.pop(theirs, "") for ours, theirs in names.items()}
+    return {"ENGINE": ENGINE, **settings, "OPTIONS": parts | options}
 
 
 # The timeouts of requests are set on the role; they would stop a long migration where one role does both.

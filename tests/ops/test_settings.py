@@ -27,9 +27,10 @@ def test_have_no_default_secret_with_a_database_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("variables", "complaint"),
     [
-        ({"DATABASE_URL": "mysql://app@db/loyalty"}, "DATABASE_URL must be postgres://"),
+        ({"DATABASE_URL": "mysql://app@db/loyalty"}, "DATABASE_URL is not an address"),
         ({"DATABASE_URL": "postgres://app@db"}, "DATABASE_URL must be postgres://"),
-        ({"DATABASE_OWNER_URL": "sqlite:///loyalty.db"}, "DATABASE_OWNER_URL must be postgres://"),
+        ({"DATABASE_URL": "postgres://app@db/loyalty?sslmod=require"}, 'invalid URI query parameter: "sslmod"'),
+        ({"DATABASE_OWNER_URL": "host=db dbname=loyalty"}, "DATABASE_OWNER_URL must be postgres://"),
         ({"HTTPS": "ture"}, "HTTPS is 'ture'"),
         ({"PORT": "http"}, "invalid literal for int"),
     ],

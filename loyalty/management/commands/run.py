@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from loyalty import data_folder, durability, embedded
@@ -31,10 +31,13 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0)
                 call_command("demo", verbosity=0)
                 self._serve(server)
-        else:
+            return
+        try:
             if self._is_behind():
                 call_command("migrate", stdout=self.stdout)
-            self._serve(None)
+        except OperationalError as error:
+            raise CommandError(f"the database of DATABASE_URL cannot be used: {error}") from error
+        self._serve(None)
 
     def _refuse_taken_port(self) -> None:
         # The server's workers share the port; a second service would be let in to share it as well.
