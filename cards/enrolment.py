@@ -1,0 +1,89 @@
+"""Enrolling many customers at once, with a card each."""
+
+import dataclasses
+import functools
+import uuid
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Case, Value, When
+
+from cards import membership
+from cards.models import Card, Customer
+from loyalty import errors, retry
+from loyalty.models import Program
+
+BATCH = 1_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Person:
+    """Whom to enrol, by the shop's own id."""
+
+    external_id: str
+    email: str | None = None
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """A customer and one of the customer's cards: an active one, where there is one."""
+
+    customer_id: uuid.UUID
+    card_id: uuid.UUID
+    is_new: bool = False
+
+
+def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
+    """This will make those of the people customers who are not, give a card to those who have none, and answer all of
+    them by the shop's own id, except those whose e-mail address another customer has. Who is there stays as they are.
+
+    Raises:
+        errors.Unavailable: the database does not answer; what was done so far stays.
+    """
+    members: dict[str, Member] = {}
+    # Sorted, so that two that run at once meet in one order.
+    everybody = sorted(people, key=lambda person: person.external_id)
+    for start in range(0, len(everybody), BATCH):
+        batch = everybody[start : start + BATCH]
+        members |= _find(program, batch)
+        missing = [person for person in batch if person.external_id not in members]
+        if missing:
+            drawn = retry.run(functools.partial(_make, program, missing))
+            members |= _find(program, missing, drawn)
+    return members
+
+
+def _find(program: Program, people: Sequence[Person], drawn: frozenset[uuid.UUID] = frozenset()) -> dict[str, Member]:
+    active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
+    cards = (
+        program.cards.filter(customer__external_id__in=[person.external_id for person in people])
+        .order_by("customer_id", active_first, "created_at", "pk")
+        .distinct("customer_id")
+    )
+    return {
+        external_id: Member(customer_id=customer_id, card_id=card_id, is_new=customer_id in drawn)
+        for external_id, customer_id, card_id in cards.values_list("customer__external_id", "customer_id", "pk")
+        if external_id is not None
+    }
+
+
+@transaction.atomic
+def _make(program: Program, people: Sequence[Person]) -> frozenset[uuid.UUID]:
+    """This will make customers and cards, and answer the ids that were tried for the customers."""
+    customers = [
+        Customer(program=program, external_id=person.external_id, email=person.email, name=person.name)
+        for person in people
+    ]
+    Customer.objects.bulk_create(customers, ignore_conflicts=True)
+    owners = program.customers.filter(external_id__in=[person.external_id for person in people]).order_by("pk")
+    # Of two that run at once, the second sees the cards of the first.
+    owner_ids = list(owners.select_for_update(no_key=True).values_list("pk", flat=True))
+    for _ in range(membership.MOST_DRAWS):
+        with_card = set(program.cards.filter(customer_id__in=owner_ids).values_list("customer_id", flat=True))
+        owner_ids = [pk for pk in owner_ids if pk not in with_card]
+        if not owner_ids:
+            return frozenset(customer.pk for customer in customers)
+        cards = [Card(program=program, customer_id=pk, number=membership.draw_number()) for pk in owner_ids]
+        Card.objects.bulk_create(cards, ignore_conflicts=True)
+    raise errors.Unavailable
