@@ -6,6 +6,7 @@ import secrets
 import uuid
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Lower
 
@@ -129,6 +130,29 @@ def issue(
 def draw_number() -> str:
     """This will answer a number for a card, which another card may have."""
     return f"LC{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
+
+
+def change(
+    *,
+    card: Card,
+    name: str | None = None,
+    phone: str | None = None,
+    design: str | None = None,
+    metadata: dict[str, Any] | None = None,
+) -> Card:
+    """This will change what is given of a card and its customer; None: leave it."""
+    with transaction.atomic():
+        _save(card.customer, name=name, phone=phone)
+        _save(card, design=design, metadata=metadata)
+    return card
+
+
+def _save(row: Card | Customer, **changes: Any) -> None:
+    given = {name: value for name, value in changes.items() if value is not None}
+    for name, value in given.items():
+        setattr(row, name, value)
+    if given:
+        row.save(update_fields=given)
 
 
 def state(card: Card, *, at: datetime.datetime) -> str:

@@ -176,6 +176,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
+    # Each enumeration where it is used: several fields are called type or status.
+    "POSTPROCESSING_HOOKS": [],
     "AUTHENTICATION_WHITELIST": ["loyalty.authentication.ApiKeyAuthentication"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db import connection
 
 from cards import membership
-from cards.models import Card
+from loyalty import errors, ids
 from loyalty.models import Program
 from points import definitions
 from points.ledger import AccountRef
@@ -52,10 +52,66 @@ def find(
     return Named(account=AccountRef(program=program, definition=kind, customer_id=customer_id), card_id=card_id)
 
 
-def default(*, program: Program, cards: Iterable[Card]) -> dict[uuid.UUID, AccountRef]:
-    """This will answer the accounts of the programme's default definition that cards mean, by card."""
-    kind = definitions.find(program, None)
-    return {card.pk: AccountRef(program=program, definition=kind, customer_id=card.customer_id) for card in cards}
+class Directory:
+    """The accounts that many cards and customers name; each of them is read once."""
+
+    def __init__(self, *, program: Program, cards: Iterable[str], customers: Iterable[str]) -> None:
+        self.program = program
+        self._cards = _read_cards(program, {membership.parse(card) for card in cards})
+        self._customers = _read_customers(program, {ids.parse("cus", customer) for customer in customers})
+        self._definitions: dict[str | None, PointDefinition | errors.Refusal] = {}
+        self._accounts: dict[tuple[uuid.UUID, str | None], AccountRef] = {}
+
+    def find(self, *, card: str | None, customer: str | None, definition: str | None) -> Named:
+        """This will answer what the function of that name does, and raise what it raises."""
+        kind = self._definition(definition)
+        if card is not None:
+            found = self._cards.get(membership.parse(card))
+            if found is None:
+                raise membership.CardNotFound(card)
+            card_id, customer_id = found
+            return Named(card_id=card_id, account=self._account(customer_id, definition, kind))
+        owner = ids.parse("cus", customer or "")
+        if owner is None or owner not in self._customers:
+            raise membership.CustomerNotFound
+        return Named(card_id=None, account=self._account(owner, definition, kind))
+
+    def _definition(self, code: str | None) -> PointDefinition:
+        if code not in self._definitions:
+            try:
+                self._definitions[code] = definitions.find(self.program, code)
+            except errors.Refusal as refusal:
+                self._definitions[code] = refusal
+        known = self._definitions[code]
+        if isinstance(known, errors.Refusal):
+            raise known
+        return known
+
+    def _account(self, customer_id: uuid.UUID, code: str | None, kind: PointDefinition) -> AccountRef:
+        account = self._accounts.get((customer_id, code))
+        if account is None:
+            account = AccountRef(program=self.program, definition=kind, customer_id=customer_id)
+            self._accounts[customer_id, code] = account
+        return account
+
+
+def _read_cards(
+    program: Program, named: set[uuid.UUID | str | None]
+) -> dict[uuid.UUID | str | None, tuple[uuid.UUID, uuid.UUID]]:
+    """This will answer (card id, customer id) by the card's id and by its number."""
+    card_ids = [name for name in named if isinstance(name, uuid.UUID)]
+    numbers = [name for name in named if isinstance(name, str)]
+    known: dict[uuid.UUID | str | None, tuple[uuid.UUID, uuid.UUID]] = {}
+    for condition in ({"pk__in": card_ids}, {"number__in": numbers}):
+        for card_id, number, customer_id in program.cards.filter(**condition).values_list(
+            "pk", "number", "customer_id"
+        ):
+            known[card_id] = known[number] = (card_id, customer_id)
+    return known
+
+
+def _read_customers(program: Program, named: set[uuid.UUID | None]) -> set[uuid.UUID]:
+    return set(program.customers.filter(pk__in=named - {None}).values_list("pk", flat=True))
 
 
 def _read(program: Program, card: uuid.UUID | str, definition: str | None) -> tuple | None:

@@ -9,6 +9,7 @@ from typing import cast
 
 from django.db.models import Count, Func, Q, QuerySet, Sum
 
+from loyalty import ids
 from loyalty.models import Program
 from points import ledger
 from points.lots import ZERO
@@ -71,14 +72,15 @@ def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> Query
     return entries.filter(Q(xid__gte=entry.xid), Q(xid__gt=entry.xid) | Q(id__gt=entry.id))
 
 
-def find(*, program: Program, entry_id: uuid.UUID) -> PointTransaction:
-    """This will answer the programme's entry of that id, its account and definition with it.
+def find(*, program: Program, reference: str) -> PointTransaction:
+    """This will answer the programme's entry of that id as callers see it, its account and definition with it.
 
     Raises:
         ledger.TransactionNotFound: there is none.
     """
+    entry_id = ids.parse("txn", reference)
     entries = PointTransaction.objects.select_related("account__definition")
-    entry = entries.filter(program=program, id=entry_id).first()
+    entry = entries.filter(program=program, id=entry_id).first() if entry_id else None
     if entry is None:
         raise ledger.TransactionNotFound
     return entry

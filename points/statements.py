@@ -127,29 +127,24 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     return answers
 
 
-def expiring(*, program: Program, definition: PointDefinition, at: datetime.datetime, days: int) -> "ExpiringInProgram":
-    """This will answer the points of all customers that expire within `days`, to be counted, summed and sliced."""
-    return ExpiringInProgram(program=program, definition=definition, at=at, until=at + datetime.timedelta(days=days))
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExpiringInProgram:
-    """Points that expire in a programme until a moment: one row for a customer and a day, earliest first."""
+    """Points of all customers that expire within `days`: a row for a customer and a day, earliest first. It is counted
+    and sliced like a queryset."""
 
     program: Program
     definition: PointDefinition
     at: datetime.datetime
-    until: datetime.datetime
-
-    @functools.cached_property
-    def totals(self) -> tuple[int, Decimal]:
-        """How many rows there are, and how many points in all of them."""
-        [(rows, points)] = self._run("SELECT count(*), COALESCE(sum(points), 0) FROM days")
-        return rows, points
+    days: int
 
     def count(self) -> int:
         """This will answer how many rows there are."""
-        return self.totals[0]
+        return self._totals[0]
+
+    @property
+    def total_points(self) -> Decimal:
+        """The points of all rows; they are read once, with the number of rows."""
+        return self._totals[1]
 
     def __getitem__(self, wanted: slice) -> list[Expiring]:
         rows = self._run(
@@ -169,13 +164,18 @@ class ExpiringInProgram:
             for customer_id, points, expires_at in rows
         ]
 
+    @functools.cached_property
+    def _totals(self) -> tuple[int, Decimal]:
+        [(rows, points)] = self._run("SELECT count(*), COALESCE(sum(points), 0) FROM days")
+        return rows, points
+
     def _run(self, select: str, **arguments: Any) -> list[tuple[Any, ...]]:
         known: dict[str, Any] = {
             "program": self.program.pk,
             "definition": self.definition.pk,
             "zone": self.program.timezone,
             "at": self.at,
-            "until": self.until,
+            "until": self.at + datetime.timedelta(days=self.days),
         }
         with connection.cursor() as cursor:
             cursor.execute(_EXPIRING + select, known | arguments)

@@ -1,12 +1,14 @@
 """Serializer fields over the plain readers of `loyalty.api.values`, described as callers see them."""
 
 import functools
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
+from loyalty import ids
 from loyalty.api import values
 
 MOMENT_SCHEMA = {
@@ -19,10 +21,11 @@ METADATA_SCHEMA = {"type": "object", "additionalProperties": {}, "example": {"or
 class ValueField(serializers.Field):
     """Reads a value with a plain function; writes it as it is, for the renderer knows how."""
 
-    def __init__(self, read: Callable[[Any], Any], schema: Mapping[str, Any], **options: Any) -> None:
+    def __init__(self, read: Callable[[Any], Any], described_as: Any, **options: Any) -> None:
+        """Take a function of `values`, and a schema or a serializer that describes what it reads."""
         super().__init__(**options)
         self.read = read
-        set_override(self, "field", dict(schema))
+        set_override(self, "field", described_as)
 
     def to_internal_value(self, data: Any) -> Any:
         """This will read the value.
@@ -59,6 +62,14 @@ class SignedPoints(ValueField):
     def __init__(self, **options: Any) -> None:
         schema = {"type": "number", "minimum": -999999999999999, "maximum": 999999999999999, "example": -50}
         super().__init__(values.not_zero, schema, **options)
+
+
+class StartingPoints(ValueField):
+    """A number of points that is not negative."""
+
+    def __init__(self, **options: Any) -> None:
+        schema = {"type": "number", "minimum": 0, "maximum": 999999999999999, "example": 50}
+        super().__init__(values.not_negative, schema, **options)
 
 
 class Text(ValueField):
@@ -113,3 +124,68 @@ class Choice(ValueField):
     def __init__(self, *, among: tuple[str, ...], **options: Any) -> None:
         read = functools.partial(values.choice, among=among)
         super().__init__(read, {"type": "string", "enum": list(among)}, **options)
+
+
+class PublicId(serializers.Field):
+    """A key as callers see it."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.prefix = prefix
+        example = f"{prefix}_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"
+        set_override(self, "field", {"type": "string", "pattern": f"^{prefix}_[0-9a-f]{{32}}$", "example": example})
+
+    def to_representation(self, value: uuid.UUID) -> str:
+        """This will write the key."""
+        return ids.public(self.prefix, value)
+
+
+class Written(serializers.Field):
+    """A value of an answer that the renderer writes as it is, described by a schema."""
+
+    schema: Mapping[str, Any] = {}
+
+    def __init__(self, **options: Any) -> None:
+        schema = {**self.schema, **options.pop("schema", {})}
+        super().__init__(**options)
+        set_override(self, "field", schema)
+
+    def to_representation(self, value: Any) -> Any:
+        """This will answer the value as it is."""
+        return value
+
+
+class Amount(Written):
+    """An exact number of points."""
+
+    schema = {"type": "number", "example": 100}
+
+
+class Time(Written):
+    """A moment, written in UTC."""
+
+    schema = {"type": "string", "format": "date-time", "example": "2026-01-02T15:45:00Z"}
+
+
+class Words(Written):
+    """A text."""
+
+    schema = {"type": "string"}
+
+
+class Count(Written):
+    """A whole number."""
+
+    schema = {"type": "integer", "example": 1}
+
+
+class Bool(Written):
+    """True or false."""
+
+    schema = {"type": "boolean"}
+
+
+class Object(Written):
+    """A JSON object of the caller's own."""
+
+    schema = METADATA_SCHEMA

@@ -1,20 +1,18 @@
 """What the views of the management face share, and its health check."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers, viewsets
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
 from rest_framework.request import Request
 
 from loyalty import errors, idempotency, retry
-from loyalty.api import parsers, renderers
+from loyalty.api import fields, parsers, renderers, values
 from loyalty.api.schema import ManagementSchema
-
-_KEY = re.compile(r"[ -~]{1,255}")
+from loyalty.api.serializers import Output, success
 
 
 class ManagementViewSet(viewsets.ViewSet):
@@ -53,10 +51,18 @@ def key_of(request: Request) -> idempotency.Key | None:
     given = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if given is None:
         return None
-    if not _KEY.fullmatch(given):
-        raise errors.InvalidParameters({"Idempotency-Key": ["1 to 255 printable ASCII characters."]}, rule="key")
+    try:
+        key = values.key(given)
+    except values.Fault as fault:
+        raise errors.InvalidParameters({"Idempotency-Key": [fault.text]}, rule=fault.rule) from fault
     fingerprint = idempotency.fingerprint(method=str(request.method), path=request.path, body=request.data)
-    return idempotency.Key(key=given, fingerprint=fingerprint)
+    return idempotency.Key(key=key, fingerprint=fingerprint)
+
+
+class Health(Output):
+    """How the service is."""
+
+    status = fields.Words(schema={"enum": ["ok"]})
 
 
 class HealthViewSet(ManagementViewSet):
@@ -65,19 +71,7 @@ class HealthViewSet(ManagementViewSet):
     authentication_classes = ()
     permission_classes = ()
 
-    @extend_schema(
-        summary="Health",
-        tags=["Service"],
-        responses={
-            200: inline_serializer(
-                "HealthAnswer",
-                {
-                    "success": serializers.BooleanField(),
-                    "data": inline_serializer("Health", {"status": serializers.ChoiceField(["ok"])}),
-                },
-            )
-        },
-    )
+    @extend_schema(summary="Health", tags=["Service"], responses={200: success(Health)})
     def retrieve(self, request: HttpRequest) -> HttpResponse:
         """Answers 200 when the service and its database answer, else 503. Needs no credentials."""
         retry.run(_ask_database)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
 from loyalty import errors
 from loyalty.api import values
+
+LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="A larger one is lowered to 100.")
+PARAMETERS = [OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="From 1."), LIMIT]
 
 # Beyond it there is no list; it keeps the offset within what Postgres counts with.
 _MAX_PAGE = 10**12

@@ -1,13 +1,16 @@
-"""The base of serializers that read what callers send."""
+"""The bases of serializers: those that read what callers send, and those that write what they are answered."""
 
 import functools
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
 from rest_framework.settings import api_settings
 
 from loyalty import errors
+from loyalty.api import fields
 
 
 class Input(serializers.Serializer):
@@ -31,6 +34,43 @@ class Input(serializers.Serializer):
     def _shared(cls) -> Self:
         # Reading keeps nothing on the serializer, and making one anew for each request costs more than reading.
         return cls()
+
+
+class Output(serializers.Serializer):
+    """Writes an object's attributes as a dictionary for the renderer. It describes the answer, too."""
+
+    @classmethod
+    def write(cls, source: Any, **known: Any) -> dict[str, Any]:
+        """This will answer the fields of an object; those that are `known` already are taken as they are."""
+        answer = {}
+        for name, attribute, write in cls._plan():
+            if name in known:
+                answer[name] = known[name]
+            else:
+                value = attribute(source)
+                answer[name] = None if value is None else write(value)
+        return answer
+
+    @classmethod
+    @functools.cache
+    def _plan(cls) -> list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]:
+        # Worked out once: DRF's own loop over the fields costs several times as much on a list of entries.
+        return [
+            (name, operator.attrgetter(str(field.source)), field.to_representation)
+            for name, field in cls().fields.items()
+        ]
+
+
+@functools.cache
+def success(answer: type[serializers.Serializer]) -> serializers.Serializer:
+    """This will describe the envelope of a success of the management face."""
+    always = fields.Bool(schema={"enum": [True]})
+    return inline_serializer(f"{answer.__name__}Answer", {"success": always, "data": answer()})
+
+
+def either(name: str, *answers: serializers.Serializer) -> PolymorphicProxySerializer:
+    """This will describe an answer that has one of several shapes."""
+    return PolymorphicProxySerializer(name, list(answers), resource_type_field_name=None)
 
 
 def refusal(detail: Any, data: Any = None) -> errors.Refusal:

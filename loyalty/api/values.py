@@ -21,6 +21,7 @@ _TOO_LARGE = 10**MAX_DIGITS
 # An offset's plus sign in a query string that was not escaped arrives as a space.
 _UNESCAPED_OFFSET = re.compile(r"(.*T.*) (\d\d:?\d\d)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_KEY = re.compile(r"[ -~]{1,255}")
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
 
 
@@ -68,6 +69,18 @@ def positive(value: Any) -> Decimal:
     points = amount(value)
     if points <= 0:
         raise AmountFault("Points must be above zero.", value)
+    return points
+
+
+def not_negative(value: Any) -> Decimal:
+    """This will read a number of points that may be zero.
+
+    Raises:
+        AmountFault: it is not one.
+    """
+    points = amount(value)
+    if points < 0:
+        raise AmountFault("Points must not be negative.", value)
     return points
 
 
@@ -213,6 +226,30 @@ def flag(value: Any) -> bool:
     """
     if not isinstance(value, bool):
         raise Fault("Must be true or false.", rule="type")
+    return value
+
+
+def key(value: Any) -> str:
+    """This will read an idempotency key.
+
+    Raises:
+        Fault: it is not 1 to 255 printable ASCII characters.
+    """
+    if not isinstance(value, str) or not _KEY.fullmatch(value):
+        raise Fault("1 to 255 printable ASCII characters.", rule="key")
+    return value
+
+
+def items(value: Any) -> list[Any]:
+    """This will read a list that is not empty; what is in it is for the caller to read.
+
+    Raises:
+        Fault: it is not a list, or empty.
+    """
+    if not isinstance(value, list):
+        raise Fault("Must be a list.", rule="type")
+    if not value:
+        raise Fault("Must not be empty.", rule="empty")
     return value
 
 

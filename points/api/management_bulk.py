@@ -1,0 +1,275 @@
+"""Many transactions in one call. Items are read flat, without serializers: those would cost more than the database."""
+
+import dataclasses
+import datetime
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+
+from loyalty import errors, idempotency, ids
+from loyalty.api import management, parsers, renderers, values
+from loyalty.api.serializers import success
+from loyalty.models import ApiKey, Scope
+from loyalty.permissions import caller
+from points import accounts, ledger
+from points.api import management_shapes as shapes
+from points.api.management import TAG
+from points.models import EntryType
+
+MOST_ITEMS = 1000
+
+# What is answered to an item without a key is written with all the others, and not kept by itself.
+_UNKEPT = idempotency.Answer(status=200, body=b"")
+
+_ITEM = {"card_id": "card_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0", "reason": "Order reward"}
+_EXAMPLE = {
+    "mode": "partial",
+    "transactions": [
+        _ITEM | {"type": "award", "points": 25, "reference": "order_78", "idempotency_key": "order_78"},
+        _ITEM | {"type": "redeem", "points": 1000},
+    ],
+}
+
+
+class BulkOperationTooLarge(errors.Refusal):
+    """There are too many items."""
+
+    code = "BULK_OPERATION_TOO_LARGE"
+    status = 422
+
+    def __init__(self, provided_size: int) -> None:
+        super().__init__(f"At most {MOST_ITEMS} items.", provided_size=provided_size, maximum_size=MOST_ITEMS)
+
+
+class BulkRolledBack(errors.Refusal):
+    """An item of an atomic call is refused, so none of them is posted."""
+
+    code = "BULK_ROLLED_BACK"
+    status = 422
+    message = "An item is refused, so nothing is posted."
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Item:
+    """An item that is well-formed."""
+
+    type: EntryType
+    card: str | None
+    customer: str | None
+    definition: str | None
+    facts: Mapping[str, Any]
+    note: ledger.Note
+    key: idempotency.Key | None
+
+
+class BulkViewSet(management.ManagementViewSet):
+    """Posts many transactions in one call."""
+
+    scopes = {"create": Scope.POINTS_MANAGE}
+    refusals = {
+        "create": (errors.InvalidParameters, errors.IdempotencyKeyReused, BulkOperationTooLarge, BulkRolledBack)
+    }
+    max_body = parsers.MAX_BULK_BODY
+
+    @extend_schema(
+        summary="Many transactions",
+        tags=TAG,
+        request=shapes.BulkInput,
+        responses={200: success(shapes.Bulk)},
+        examples=[OpenApiExample("Two orders", value=_EXAMPLE, request_only=True)],
+    )
+    def create(self, request: Request) -> HttpResponse:
+        """Posts awards, redemptions and adjustments one after another in the order given, in one transaction. An item
+        that is refused or malformed fails by itself; with `atomic`, all of them do."""
+        started_at = time.monotonic()
+        body = shapes.BulkInput.read(request.data)
+        if len(body["transactions"]) > MOST_ITEMS:
+            raise BulkOperationTooLarge(len(body["transactions"]))
+        key = None if body["validate_only"] else management.key_of(request)
+        work = functools.partial(_post, caller(request), body, at=timezone.now(), started_at=started_at)
+        if key is None:
+            # The ledger tries again by itself, safely, where no transaction of ours is around it.
+            answer = work()
+        else:
+            answer = idempotency.answer_once(owner_id=caller(request).program.pk, key=key, work=work)
+        if isinstance(answer, errors.Refusal):
+            raise answer
+        return management.send(answer)
+
+
+def _post(
+    api_key: ApiKey, body: Mapping[str, Any], *, at: datetime.datetime, started_at: float
+) -> idempotency.Answer | errors.Refusal:
+    items = body["transactions"]
+    postings = _postings(api_key, items, at=at)
+    good = [posting for posting in postings if isinstance(posting, ledger.Posting)]
+    is_atomic, is_complete = body["mode"] == "atomic", len(good) == len(items)
+    outcomes = iter(
+        ledger.post_many(
+            good,
+            render=_render,
+            is_atomic=is_atomic and is_complete,
+            # Nothing will be posted, yet each item is told whether it could have been.
+            is_trial=body["validate_only"] or (is_atomic and not is_complete),
+        )
+    )
+    answers = [posting if isinstance(posting, errors.Refusal) else next(outcomes) for posting in postings]
+    refusals = [answer if isinstance(answer, errors.Refusal) else answer.refusal for answer in answers]
+    failed = sum(refusal is not None for refusal in refusals)
+    is_rolled_back = is_atomic and failed > 0
+    facts = {
+        "processed": len(items),
+        "successful": 0 if is_rolled_back else len(items) - failed,
+        "failed": failed,
+        "results": [
+            _names(item) | _result(answer, is_rolled_back=is_rolled_back, is_trial=body["validate_only"])
+            for item, answer in zip(items, answers, strict=True)
+        ],
+        "processing_time": f"{time.monotonic() - started_at:.3f}s",
+    }
+    if is_rolled_back:
+        return BulkRolledBack(**facts)
+    return idempotency.Answer(status=200, body=management.body(facts))
+
+
+def _postings(api_key: ApiKey, items: Sequence[Any], *, at: datetime.datetime) -> list[ledger.Posting | errors.Refusal]:
+    zone = ZoneInfo(api_key.program.timezone)
+    read = [_read(item, api_key, zone) for item in items]
+    well_formed = [item for item in read if isinstance(item, Item)]
+    directory = accounts.Directory(
+        program=api_key.program,
+        cards=[item.card for item in well_formed if item.card is not None],
+        customers=[item.customer for item in well_formed if item.customer is not None],
+    )
+    return [item if isinstance(item, errors.Refusal) else _posting(item, directory, at=at) for item in read]
+
+
+def _posting(item: Item, directory: accounts.Directory, *, at: datetime.datetime) -> ledger.Posting | errors.Refusal:
+    try:
+        named = directory.find(card=item.card, customer=item.customer, definition=item.definition)
+    except errors.Refusal as refusal:
+        return refusal
+    note = dataclasses.replace(item.note, card_id=named.card_id)
+    return ledger.Posting(type=item.type, account=named.account, at=at, note=note, key=item.key, **item.facts)
+
+
+def _read(data: Any, api_key: ApiKey, zone: ZoneInfo) -> Item | errors.Refusal:
+    """This will read an item as `BulkItemInput` describes it, or say what is wrong with it."""
+    if not isinstance(data, dict):
+        return errors.InvalidParameters({"transactions": ["Each item must be a JSON object."]}, rule="type")
+    name = ""
+    try:
+        read: dict[str, Any] = {}
+        for name, is_required, reader in _FIELDS:
+            value = data.get(name)
+            if value is not None:
+                read[name] = reader(value)
+            elif is_required:
+                raise values.Fault("This field is required.", rule="required")
+            else:
+                read[name] = None
+        name = "card_id" if read["card_id"] is None else "customer_id"
+        if (read["card_id"] is None) == (read["customer_id"] is None):
+            raise values.Fault("Send card_id or customer_id, and not both.", rule="required")
+        name, kind = "points", EntryType(read["type"])
+        if kind != EntryType.ADJUST:
+            values.positive(read["points"])
+    except values.AmountFault as fault:
+        return errors.InvalidPoints(fault.value, fault.text)
+    except values.Fault as fault:
+        return errors.InvalidParameters({name: [fault.text]}, rule=fault.rule)
+    if kind == EntryType.ADJUST and Scope.POINTS_ADJUST not in api_key.scopes:
+        return errors.Forbidden([Scope.POINTS_ADJUST])
+    return Item(
+        type=kind,
+        card=read["card_id"],
+        customer=read["customer_id"],
+        definition=read["definition"],
+        facts=_facts(read, kind, zone),
+        note=ledger.Note(
+            reason=read["reason"],
+            actor=api_key.key_id,
+            reference=read["reference"] or None,
+            staff_member=read["staff_member"] or None,
+            metadata=read["metadata"],
+        ),
+        key=_key(data, read["idempotency_key"]),
+    )
+
+
+def _facts(read: Mapping[str, Any], kind: EntryType, zone: ZoneInfo) -> dict[str, Any]:
+    facts = {"points": read["points"]}
+    if kind == EntryType.AWARD:
+        for name in ("valid_from", "expires_at"):
+            if read[name] is not None:
+                facts[name] = values.start(read[name], zone)
+    return facts
+
+
+def _key(data: Mapping[str, Any], key: str | None) -> idempotency.Key | None:
+    if key is None:
+        return None
+    fields = {name: value for name, value in data.items() if name != "idempotency_key"}
+    return idempotency.Key(key=key, fingerprint=idempotency.fingerprint(method="ITEM", path="", body=fields))
+
+
+def _render(outcome: ledger.Outcome) -> idempotency.Answer:
+    if outcome.posting.key is None:
+        return _UNKEPT
+    return idempotency.Answer(status=200, body=renderers.dumps(_posted(outcome)))
+
+
+def _posted(outcome: ledger.Outcome) -> dict[str, Any]:
+    assert outcome.entry is not None
+    return {"transaction_id": ids.public("txn", outcome.entry.pk), "new_balance": outcome.entry.balance_after}
+
+
+def _names(item: Any) -> dict[str, Any]:
+    """This will answer how an item names its account, as far as that can be repeated."""
+    if not isinstance(item, dict):
+        return {"card_id": None}
+    names = ("card_id", "customer_id") if "customer_id" in item else ("card_id",)
+    return {name: item[name][:100] if isinstance(item.get(name), str) else None for name in names}
+
+
+def _result(answer: ledger.Outcome | errors.Refusal, *, is_rolled_back: bool, is_trial: bool) -> dict[str, Any]:
+    refusal = answer if isinstance(answer, errors.Refusal) else answer.refusal
+    if refusal is not None:
+        return {"status": "failed", "error": {"code": refusal.code, "message": refusal.message, **refusal.facts}}
+    assert isinstance(answer, ledger.Outcome)
+    if is_rolled_back:
+        return {"status": "rolled_back"}
+    if answer.answer is not None and answer.answer.replayed:
+        return {"status": "success", **orjson.loads(answer.answer.body), "replayed": True}
+    if is_trial:
+        return {"status": "success", "transaction_id": None, "new_balance": answer.balance}
+    return {"status": "success", **_posted(answer)}
+
+
+def _text(max_length: int) -> Callable[[Any], str]:
+    return functools.partial(values.text, max_length=max_length)
+
+
+# (name, is it required, how it is read), in the order in which faults are told.
+_FIELDS: tuple[tuple[str, bool, Callable[[Any], Any]], ...] = (
+    ("card_id", False, functools.partial(values.filled_text, max_length=100)),
+    ("customer_id", False, functools.partial(values.filled_text, max_length=100)),
+    ("type", True, functools.partial(values.choice, among=("award", "redeem", "adjust"))),
+    ("points", True, values.not_zero),
+    ("reason", True, functools.partial(values.filled_text, max_length=255)),
+    ("reference", False, _text(255)),
+    ("staff_member", False, _text(255)),
+    ("metadata", False, values.metadata),
+    ("definition", False, functools.partial(values.filled_text, max_length=50)),
+    ("valid_from", False, values.moment),
+    ("expires_at", False, values.moment),
+    ("idempotency_key", False, values.key),
+)
