@@ -6,6 +6,7 @@ from typing import Any
 import environ
 import psycopg2
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from psycopg2 import extensions
 
 from loyalty import data_folder, embedded
@@ -102,6 +103,8 @@ INSTALLED_APPS = [
     "loyalty",
     "cards",
     "points",
+    # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -182,6 +185,20 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# The admin
+
+LOGIN_URL = LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = {
+    "SITE_TITLE": "Loyalty points",
+    "SITE_HEADER": "Loyalty points",
+    "SITE_SYMBOL": "loyalty",
+    # There is no other site to return to.
+    "SITE_URL": None,
+    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
+    "STYLES": [lambda _: static("loyalty/console.css")],
+    "SCRIPTS": [lambda _: static("loyalty/submit_once.js")],
 }
 
 # Logging

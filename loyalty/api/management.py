@@ -19,6 +19,7 @@ class ManagementViewSet(viewsets.ViewSet):
     """A viewset that says which scope each action needs and what it may refuse, by action."""
 
     schema = ManagementSchema()
+    http_method_names = ("get", "head", "post", "put", "patch")
     scopes: ClassVar[Mapping[str, str]] = {}
     refusals: ClassVar[Mapping[str, tuple[type[errors.Refusal], ...]]] = {}
     max_body = parsers.MAX_BODY

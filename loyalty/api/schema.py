@@ -94,9 +94,20 @@ class ManagementSchema(AutoSchema):
         operation["responses"] |= self._refusals()
         return operation
 
+    def get_operation_id(self) -> str:
+        """This will name the operation after its viewset and action: `points_award`."""
+        view = cast(ManagementView, self.view)
+        name = type(view).__name__.removesuffix("ViewSet").lower()
+        # Two methods may lead to one action.
+        return f"{name}_{view.action}" + ("_put" if self.method == "PUT" else "")
+
     def get_override_parameters(self) -> list[Any]:
         """This will add the headers that every operation takes and answers."""
         return [*([_IDEMPOTENCY_KEY] if self.method == "POST" else []), _REQUEST_ID, *super().get_override_parameters()]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # A list of the management face is an object with the rows and where in the list they are.
+        return False
 
     def _refusals(self) -> dict[str, Any]:
         by_status: dict[int, dict[str, type[errors.Refusal]]] = defaultdict(dict)

@@ -364,7 +364,7 @@ class BulkResult(serializers.Output):
     """What became of an item."""
 
     card_id = fields.Words(help_text="As the item named it.", **NULLABLE_TEXT)
-    customer_id = fields.Words(help_text="As the item named it.", **NULLABLE_TEXT)
+    customer_id = fields.Words(help_text="As the item named it.", required=False, **NULLABLE_TEXT)
     status = fields.Words(schema={"enum": ["success", "failed", "rolled_back"]})
     transaction_id = fields.PublicId("txn", required=False)
     new_balance = fields.Amount(required=False)
