@@ -34,9 +34,13 @@ def generate(
     expires_at: datetime.datetime | None = None,
     allowed_ips: Sequence[str] = (),
 ) -> tuple[ApiKey, str]:
-    """This will make a key of the programme and answer it with its secret, which cannot be read again."""
+    """This will make a key of the programme and answer it with its secret, which cannot be read again.
+
+    Raises:
+        django.core.exceptions.ValidationError: a value is not valid.
+    """
     secret, prefix, hashed = SecretGenerator(is_sandbox=program.is_sandbox).generate()
-    key = ApiKey.objects.create(
+    key = ApiKey(
         program=program,
         name=name,
         key_id="key_" + get_random_string(16),
@@ -46,6 +50,8 @@ def generate(
         expires_at=expires_at,
         allowed_ips=list(allowed_ips),
     )
+    key.full_clean()
+    key.save(force_insert=True)
     return key, secret
 
 
