@@ -1,4 +1,3 @@
-import argparse
 import csv
 import datetime
 import re
@@ -30,44 +29,44 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="CSV with a header, or columns set apart by spaces as in CDNOW")
         parser.add_argument("--programme", required=True, metavar="SLUG")
-        parser.add_argument("--rate", required=True, type=_rate, help="points for each unit of the amount: 2 or 0.5")
+        parser.add_argument("--rate", required=True, help="points for each unit of the amount: 2 or 0.5")
         parser.add_argument("--definition", metavar="CODE", help="the kind of points (the programme's default one)")
         parser.add_argument(
             "--source",
-            type=_source,
             default=purchases.SOURCE,
             metavar="NAME",
             help="which purchases these are: the same name for a corrected or a longer file, another for another file",
         )
         parser.add_argument(
-            "--rejects", type=Path, metavar="FILE", help="where bad rows are listed (<name>.rejects.csv, right here)"
+            "--rejects", metavar="FILE", help="where bad rows are listed (<name>.rejects.csv, right here)"
         )
         parser.add_argument(
-            "--shift-to", type=_day, metavar="DATE", help="shift all dates so that the last purchase is on this day"
+            "--shift-to", metavar="DATE", help="shift all dates so that the last purchase is on this day"
         )
         parser.add_argument("--no-progress", action="store_true", help="no progress bar, also on a terminal")
 
-    def handle(self, *args: Any, file: Path, rejects: Path | None, no_progress: bool, **options: Any) -> None:
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
         started = time.monotonic()
-        rejects = rejects or Path(f"{file.stem}.rejects.csv")
+        # Read here and not by the parser, which is passed by when code calls the command.
+        rate, source, last_on = _rate(options["rate"]), _source(options["source"]), _day(options["shift_to"])
+        rejects = Path(options["rejects"] or f"{file.stem}.rejects.csv")
         if rejects.resolve() == file.resolve():
             raise CommandError("--rejects names the file of purchases itself")
         program = self._program(options["programme"])
         try:
             definition = definitions.find(program, options["definition"])
-            found = purchase_files.read(
-                file, zone=ZoneInfo(program.timezone), now=timezone.now(), last_on=options["shift_to"]
-            )
+            zone = ZoneInfo(program.timezone)
+            found = purchase_files.read(file, zone=zone, now=timezone.now(), last_on=last_on)
             # Now, so that a list that cannot be written stops the import before it begins.
             _list(rejects, found.bad)
             # None: only on a terminal.
-            with tqdm(total=len(found.purchases), unit=" rows", disable=no_progress or None) as bar:
+            with tqdm(total=len(found.purchases), unit=" rows", disable=options["no_progress"] or None) as bar:
                 tally = purchases.replay(
                     program=program,
                     definition=definition,
                     purchases=found.purchases,
-                    rate=options["rate"],
-                    source=options["source"],
+                    rate=rate,
+                    source=source,
                     on_progress=bar.update,
                 )
         except purchase_files.UnreadableFile as error:
@@ -118,23 +117,25 @@ def _list(rejects: Path, bad: list[BadRow]) -> None:
         ) from error
 
 
-def _rate(text: str) -> Decimal:
-    if not _RATE.fullmatch(text) or not Decimal(text):
-        raise argparse.ArgumentTypeError("a number above zero, such as 2 or 0.5")
-    return Decimal(text)
+def _rate(value: Any) -> Decimal:
+    if not _RATE.fullmatch(str(value)) or not Decimal(str(value)):
+        raise CommandError("--rate is a number above zero, such as 2 or 0.5")
+    return Decimal(str(value))
 
 
 def _source(text: str) -> str:
     if not _SOURCE.fullmatch(text):
-        raise argparse.ArgumentTypeError("at most 50 letters, digits, dots, hyphens and underscores")
+        raise CommandError("--source has at most 50 letters, digits, dots, hyphens and underscores")
     return text
 
 
-def _day(text: str) -> datetime.date:
+def _day(value: Any) -> datetime.date | None:
+    if value is None:
+        return None
     try:
-        day = datetime.date.fromisoformat(text)
+        day = datetime.date.fromisoformat(str(value))
     except ValueError as error:
-        raise argparse.ArgumentTypeError("a date such as 2026-01-31") from error
+        raise CommandError("--shift-to is a date such as 2026-01-31") from error
     if not purchase_files.FIRST_YEAR <= day.year <= purchase_files.LAST_YEAR:
-        raise argparse.ArgumentTypeError(f"a date from {purchase_files.FIRST_YEAR} on")
+        raise CommandError(f"--shift-to is a date from {purchase_files.FIRST_YEAR} on")
     return day
