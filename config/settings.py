@@ -194,6 +194,7 @@ UNFOLD = {
     "SITE_TITLE": "Loyalty points",
     "SITE_HEADER": "Loyalty points",
     "SITE_SYMBOL": "loyalty",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("loyalty/favicon.svg")}],
     # There is no other site to return to.
     "SITE_URL": None,
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},

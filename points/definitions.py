@@ -53,3 +53,13 @@ def find(program: Program, code: str | None) -> PointDefinition:
     if definition is None:
         raise errors.InvalidParameters({"definition": ["There is no such definition of points."]}, rule="exists")
     return definition
+
+
+def make_default(definition: PointDefinition) -> None:
+    """This will make a definition its programme's default one; what was the default is an ordinary one then."""
+    with transaction.atomic():
+        # The programme's row is what two that are made default at once wait for.
+        Program.objects.select_for_update(no_key=True).get(pk=definition.program_id)
+        siblings = PointDefinition.objects.filter(program_id=definition.program_id)
+        siblings.filter(is_default=True).update(is_default=False)
+        siblings.filter(pk=definition.pk).update(is_default=True)

@@ -1,0 +1,65 @@
+"""The admin's sidebar, by what people come to do."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+Item = dict[str, Any]
+
+
+def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
+    """This will answer the groups of links; the theme leaves out what the member of staff may not see."""
+    return [
+        {
+            "title": "Help a customer",
+            "items": [
+                _table("Customers", "person_search", "cards", "customer"),
+                _table("Cards", "credit_card", "cards", "card"),
+            ],
+        },
+        {
+            "title": "Look into the ledger",
+            "separator": True,
+            "items": [
+                _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
+                _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+            ],
+        },
+        {
+            "title": "Set up the programme",
+            "separator": True,
+            "items": [
+                _table("Programmes", "storefront", "loyalty", "program"),
+                _table("Point definitions", "stars", "points", "pointdefinition"),
+                _table("API keys", "key", "loyalty", "apikey"),
+                {"title": "API explorer", "icon": "code", "link": reverse("docs")},
+            ],
+        },
+        {
+            "title": "Manage staff",
+            "separator": True,
+            "items": [
+                _table("Users", "badge", "auth", "user") | {"permission": _is_superuser},
+                _table("Groups", "shield_person", "auth", "group") | {"permission": _is_superuser},
+            ],
+        },
+    ]
+
+
+def _table(title: str, icon: str, app: str, model: str) -> Item:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "permission": _may_view(app, model),
+    }
+
+
+def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return request.user.is_superuser

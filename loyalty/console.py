@@ -1,0 +1,230 @@
+"""What the pages of the admin share: how they count, how they write times and points, and the page that asks first."""
+
+import datetime
+import functools
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.dateformat import format as format_date
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from loyalty import errors
+from loyalty.models import Program
+
+MOST_COUNTED = 1000
+NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
+# What the ledger's columns take.
+LONGEST_ACTOR = 150
+LONGEST_NAME = 255
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than a thousand rows, so that a list costs the same however long its table is."""
+
+    template_name = "admin/capped_pagination.html"
+
+    @functools.cached_property
+    def count(self) -> int:
+        """How many rows can be paged through."""
+        return min(self._counted, MOST_COUNTED)
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether there are more rows than can be paged through."""
+        return self._counted > MOST_COUNTED
+
+    @functools.cached_property
+    def _counted(self) -> int:
+        rows = self.object_list
+        assert isinstance(rows, models.QuerySet)
+        return rows.order_by()[: MOST_COUNTED + 1].count()
+
+
+class CappedList(ChangeList):
+    """A list that shows how many rows there are at its foot alone."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # The head would say that the capped count is all there is.
+        self.full_result_count = self.result_count
+
+
+class Titled:
+    """A row under the name that staff know it by, for the head of its page."""
+
+    def __init__(self, row: models.Model, title: str) -> None:
+        self.pk = row.pk
+        self._meta = row._meta
+        self.title = title
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class TableAdmin(ModelAdmin):
+    """A list and a page for each row of a table. Nothing is deleted: other rows, the ledger's among them, name it."""
+
+    actions: Any = None
+    paginator: Any = CappedPaginator
+    show_full_result_count = False
+    list_max_show_all = 0
+    list_per_page = 50
+    # A column that no index sorts would be sorted for the first page of a million rows.
+    sortable_by: Any = ()
+    empty_value_display = NOTHING
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CappedList
+
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        if change:
+            columns = {field.name for field in obj._meta.concrete_fields}
+            obj.save(update_fields=columns.intersection(form.changed_data))
+        else:
+            obj.save(force_insert=True)
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options: Any) -> forms.Field | None:
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            # What a choice leads to has a page of its own, a click away in the sidebar.
+            for verb in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{verb}_related", False)
+        return field
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        one_button = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().changeform_view(request, object_id, form_url, one_button | (extra_context or {}))
+
+    def fetch(self, request: HttpRequest, object_id: str) -> Any:
+        """This will answer the row that a page's address names.
+
+        Raises:
+            Http404: there is none.
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
+
+    def ask(
+        self,
+        request: HttpRequest,
+        row: "models.Model | Titled",
+        *,
+        form: forms.Form,
+        title: str,
+        deed: str,
+        explanation: str = "",
+        facts: Sequence[tuple[str, Any]] = (),
+        is_danger: bool = False,
+    ) -> HttpResponse:
+        """This will answer the page that asks for what a deed needs, before it is done."""
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "title": title,
+            "form": form,
+            "deed": deed,
+            "explanation": explanation,
+            "facts": facts,
+            "is_danger": is_danger,
+            "back": address(row),
+        }
+        return TemplateResponse(request, "admin/ask.html", context)
+
+
+class ReadOnlyAdmin(TableAdmin):
+    """Rows that only the ledger writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # What happened to such a row is in the ledger, not in the admin's log.
+        no_history = {"show_history": False}
+        return super().changeform_view(request, object_id, form_url, no_history | (extra_context or {}))
+
+
+def only_program() -> dict[str, Any]:
+    """This will answer what a new form already says where there is but one programme."""
+    programs = list(Program.objects.values_list("pk", flat=True)[:2])
+    return {"program": programs[0]} if len(programs) == 1 else {}
+
+
+def actor(request: HttpRequest) -> str:
+    """This will answer who posts, as an entry of the ledger remembers it."""
+    return f"staff:{request.user.get_username()}"[:LONGEST_ACTOR]
+
+
+def staff_member(request: HttpRequest) -> str:
+    """This will answer the name of the member of staff, as customers may read it."""
+    assert isinstance(request.user, User)
+    return (request.user.get_full_name() or request.user.get_username())[:LONGEST_NAME]
+
+
+def moment(value: datetime.datetime | None, program: Program) -> str:
+    """This will write a time as the programme's clocks show it."""
+    if value is None:
+        return NOTHING
+    return format_date(value.astimezone(ZoneInfo(program.timezone)), "j M Y, H:i T")
+
+
+def amount(points: Decimal, *, places: int, is_signed: bool = False) -> str:
+    """This will write points with the decimals that their definition has."""
+    text = f"{points:{'+' if is_signed else ''},.{places}f}"
+    return text.replace("-", "−")  # noqa: RUF001  # a minus sign is as wide as the plus
+
+
+def address(row: models.Model | Titled) -> str:
+    """This will answer where the row's page is."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def link(row: models.Model, text: Any = None) -> SafeString:
+    """This will write a link to the row's page."""
+    return format_html('<a href="{}" class="text-link">{}</a>', address(row), row if text is None else text)
+
+
+def tell(form: forms.Form, refusal: errors.Refusal, *, message: str | None = None) -> None:
+    """This will show a refusal on the form, at the fields that it names."""
+    found = refusal.facts.get("errors", {}) if message is None else {}
+    for field, texts in found.items():
+        form.add_error(field if field in form.fields else None, texts)
+    if not found:
+        form.add_error(None, message or refusal.message)

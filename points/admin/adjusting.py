@@ -1,0 +1,181 @@
+"""The page on which a member of staff adjusts a balance, through the ledger and once however often it is sent."""
+
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from django import forms
+from django.contrib import messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from unfold import widgets
+
+from cards.models import Customer
+from loyalty import console, errors, idempotency
+from points import ledger, statements
+from points.models import MAX_DIGITS, AccountRef, PointAccount, PointDefinition
+
+
+class DefinitionField(forms.ModelChoiceField):
+    widget = widgets.UnfoldAdminSelectWidget
+
+
+class AdjustForm(forms.Form):
+    definition = DefinitionField(label="Definition", queryset=PointDefinition.objects.none(), empty_label=None)
+    points = forms.DecimalField(
+        label="Change",
+        max_digits=MAX_DIGITS,
+        decimal_places=2,
+        widget=widgets.UnfoldAdminDecimalFieldWidget(attrs={"autofocus": True}),
+        help_text="Points to add, or with a minus sign to take away: 50 or -50.",
+    )
+    reason = forms.CharField(
+        max_length=255,
+        widget=widgets.UnfoldAdminTextInputWidget,
+        help_text="The customer sees it in the history of the points.",
+    )
+    reference = forms.CharField(
+        max_length=255,
+        required=False,
+        widget=widgets.UnfoldAdminTextInputWidget,
+        help_text="For example the number of the order or of the complaint.",
+    )
+    # Made with the page, so that the same page sent twice adjusts once.
+    key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean_points(self) -> Decimal:
+        """This will refuse zero, which changes nothing."""
+        points = self.cleaned_data["points"]
+        if not points:
+            raise forms.ValidationError("Zero points change nothing.")
+        return points
+
+
+def may_adjust(request: HttpRequest) -> bool:
+    """This will answer whether the member of staff may adjust points."""
+    return request.user.has_perm("points.adjust_points")
+
+
+def adjust(
+    page: console.TableAdmin,
+    request: HttpRequest,
+    *,
+    customer: Customer,
+    row: models.Model | console.Titled,
+    definition: PointDefinition | None = None,
+) -> HttpResponse:
+    """This will ask for an adjustment of a customer's account and post it: of the definition, or of one to choose."""
+    program = customer.program
+    choices = PointDefinition.objects.filter(program=program)
+    if definition is not None:
+        choices = choices.filter(pk=definition.pk)
+    known = list(choices.order_by("-is_default", "number"))
+    form = AdjustForm(
+        request.POST if request.method == "POST" else None, initial={"key": uuid.uuid4(), "definition": known[0].pk}
+    )
+    form.fields["definition"] = DefinitionField(label="Definition", queryset=choices, empty_label=None)
+    if len(known) == 1:
+        form.fields["definition"].widget = forms.HiddenInput()
+    if form.is_valid() and (answer := _post(request, form, customer)) is not None:
+        messages.success(request, _told(answer, form.cleaned_data["definition"]))
+        return HttpResponseRedirect(_next(request, customer, form.cleaned_data["definition"]))
+    return page.ask(
+        request,
+        row,
+        form=form,
+        title=f"Adjust the points of {customer}",
+        deed="Adjust points",
+        facts=_facts(customer, known),
+    )
+
+
+def _post(request: HttpRequest, form: AdjustForm, customer: Customer) -> dict[str, Any] | None:
+    """This will post what the form says and answer what became of it, or show on the form why not."""
+    said = form.cleaned_data
+    asked = {
+        "customer": str(customer.pk),
+        "definition": str(said["definition"].pk),
+        "points": said["points"],
+        "reason": said["reason"],
+        "reference": said["reference"],
+    }
+    key = idempotency.Key(
+        key=f"staff-{said['key']}",
+        fingerprint=idempotency.fingerprint(method="POST", path="admin/adjust", body=asked),
+    )
+    note = ledger.Note(
+        reason=said["reason"],
+        actor=console.actor(request),
+        reference=said["reference"] or None,
+        staff_member=console.staff_member(request),
+    )
+    account = AccountRef(program=customer.program, definition=said["definition"], customer_id=customer.pk)
+    try:
+        outcome = ledger.adjust(
+            account=account, points=said["points"], note=note, at=timezone.now(), key=key, render=_render
+        )
+    except errors.Refusal as refusal:
+        _tell(request, form, refusal)
+        return None
+    assert outcome.answer is not None
+    return orjson.loads(outcome.answer.body)
+
+
+def _render(outcome: ledger.Outcome) -> idempotency.Answer:
+    assert outcome.entry is not None
+    body = {"points": str(outcome.entry.points), "balance": str(outcome.balance)}
+    return idempotency.Answer(status=201, body=orjson.dumps(body))
+
+
+def _tell(request: HttpRequest, form: AdjustForm, refusal: errors.Refusal) -> None:
+    places = form.cleaned_data["definition"].decimal_places
+    match refusal:
+        case ledger.InsufficientPoints():
+            balance = console.amount(refusal.facts["current_balance"], places=places)
+            asked = console.amount(refusal.facts["requested_points"], places=places)
+            form.add_error(
+                "points", f"There are not enough points: {asked} to take away, but the balance is {balance}."
+            )
+        case errors.InvalidPoints():
+            form.add_error("points", refusal.message)
+        case ledger.TransactionLimitExceeded():
+            seconds = refusal.facts["retry_after"]
+            form.add_error(
+                None, f"Too much was posted on this account within a minute. Try again in {seconds} seconds."
+            )
+        case errors.Unavailable():
+            form.add_error(None, "The database did not answer in time. Send the page again: it adjusts once.")
+        case errors.IdempotencyKeyReused():
+            form.add_error(
+                None,
+                "This page has adjusted points already, with other values. Look at the entries of the account first; "
+                "if this is one more adjustment, send the page again.",
+            )
+            form.data = {**request.POST.dict(), "key": str(uuid.uuid4())}
+        case _:
+            console.tell(form, refusal)
+
+
+def _told(answer: dict[str, Any], definition: PointDefinition) -> str:
+    places = definition.decimal_places
+    points = console.amount(Decimal(answer["points"]), places=places, is_signed=True)
+    return f"Adjusted by {points}. The balance is {console.amount(Decimal(answer['balance']), places=places)} now."
+
+
+def _next(request: HttpRequest, customer: Customer, definition: PointDefinition) -> str:
+    if request.user.has_perm("points.view_pointaccount"):
+        return console.address(PointAccount(pk=PointAccount.id_for(customer.pk, definition.pk)))
+    return console.address(customer)
+
+
+def _facts(customer: Customer, definitions: Sequence[PointDefinition]) -> list[tuple[str, Any]]:
+    refs = [AccountRef(program=customer.program, definition=d, customer_id=customer.pk) for d in definitions]
+    standing = statements.balances(accounts=refs, at=timezone.now())
+    facts: list[tuple[str, Any]] = [("Customer", console.link(customer)), ("Programme", customer.program)]
+    for ref in refs:
+        balance = console.amount(standing[ref.id].balance, places=ref.definition.decimal_places)
+        facts.append(("Balance" if len(refs) == 1 else f"Balance: {ref.definition}", balance))
+    return facts

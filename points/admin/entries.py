@@ -1,0 +1,235 @@
+"""Ledger entries: what happened in a programme, newest first, and the whole story of one entry."""
+
+import datetime
+import uuid
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.decorators import display
+
+from cards import search
+from loyalty import console, ids
+from loyalty.models import Program
+from points.admin import accounts, rows
+from points.models import LotUse, PointAccount, PointLot, PointTransaction
+
+MOST_USES = 500
+COLOURS = {
+    "Award": "success",
+    "Redeem": "info",
+    "Adjust": "warning",
+    "Reverse": "danger",
+    "Expire": "default",
+    "Activate": "default",
+}
+
+
+class ProgramFilter(admin.SimpleListFilter):
+    """One programme at a time: the index that sorts entries by time begins with it."""
+
+    title = "programme"
+    parameter_name = "program"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(pk), name) for pk, name in Program.objects.order_by("name", "pk").values_list("pk", "name")]
+
+    def value(self) -> str | None:
+        known = [str(key) for key, _ in self.lookup_choices]
+        asked = super().value()
+        return asked if asked in known else next(iter(known), None)
+
+    def choices(self, changelist: Any) -> Any:
+        # Without the choice of all.
+        return list(super().choices(changelist))[1:]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
+        if request.GET.get(AccountFilter.parameter_name):
+            return queryset
+        return queryset.filter(program__pk=str(self.value()))
+
+
+class AccountFilter(admin.SimpleListFilter):
+    """The entries of the account that a link named."""
+
+    title = "account"
+    parameter_name = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        try:
+            found = PointAccount.objects.select_related("customer", "definition").filter(
+                pk=request.GET.get(self.parameter_name, "")
+            )
+            return [(str(account.pk), f"{account.customer} · {account.definition}") for account in found]
+        except ValidationError:
+            return []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
+        known = [key for key, _ in self.lookup_choices]
+        return queryset.filter(account__pk=str(self.value())) if self.value() in known else queryset
+
+
+class PeriodFilter(admin.SimpleListFilter):
+    """When an entry was written, by the time that its id begins with: ids are in the index, times are not."""
+
+    title = "when it was written"
+    parameter_name = "days"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "Past 24 hours"), ("7", "Past 7 days"), ("30", "Past 30 days"), ("365", "Past year")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
+        if self.value() not in dict(self.lookup_choices):
+            return queryset
+        since = timezone.now() - datetime.timedelta(days=int(self.value() or 0))
+        first = uuid.UUID(int=int(since.timestamp() * 1000) << 80)
+        return queryset.filter(id__gte=first)
+
+
+@admin.register(PointTransaction)
+class EntryAdmin(console.ReadOnlyAdmin):
+    list_display = (
+        "written",
+        "what",
+        "points_changed",
+        "after",
+        "customer",
+        "card",
+        "reason",
+        "reference",
+        "by",
+        "when",
+    )
+    list_filter = (ProgramFilter, PeriodFilter, "type", AccountFilter)
+    # What is searched stands in `get_search_results`; a list without fields has no search box.
+    search_fields = ("reference",)
+    search_help_text = "Reference, e-mail, card number, txn_…"
+    ordering = ("-id",)
+    fieldsets = (
+        (
+            None,
+            {"fields": ("what", "points_changed", "account_page", "when", "reason", "reference", "card_page", "by")},
+        ),
+        ("Balance", {"fields": ("before", "after", "pending", "missing")}),
+        ("Record", {"fields": ("public_id", "actor", "written", "dated", "reversed_entry", "metadata")}),
+    )
+    change_form_outer_after_template = "admin/tables.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PointTransaction]:
+        related = ("account__customer", "account__definition", "program", "card")
+        return super().get_queryset(request).select_related(*related)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[PointTransaction], search_term: str
+    ) -> tuple[QuerySet[PointTransaction], bool]:
+        term = search_term.replace("\0", "").strip()[: search.LONGEST_TERM]
+        if not term:
+            return queryset, False
+        if key := ids.parse("txn", term):
+            return queryset.filter(id=key), False
+        return queryset.filter(Q(reference=term) | Q(account_id__in=accounts.ids_for(term))), False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> PointTransaction | None:
+        # An entry is keyed by its account; the index that knows it by its id begins with the programme.
+        try:
+            found = self.get_queryset(request).filter(program__in=Program.objects.values("pk"), id=object_id)
+            return found.first()
+        except ValidationError:
+            return None
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        entry = self.get_object(request, object_id)
+        sections = {} if entry is None else _sections(entry)
+        return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
+
+    @display(description="Took effect")
+    def when(self, entry: PointTransaction) -> str:
+        return console.moment(entry.effective_at, entry.program)
+
+    @display(description="What", label=COLOURS)
+    def what(self, entry: PointTransaction) -> str:
+        return entry.get_type_display()
+
+    @display(description="Points")
+    def points_changed(self, entry: PointTransaction) -> str:
+        return console.amount(entry.points, places=_places(entry), is_signed=True)
+
+    @display(description="Balance before")
+    def before(self, entry: PointTransaction) -> str:
+        return console.amount(entry.balance_before, places=_places(entry))
+
+    @display(description="Balance")
+    def after(self, entry: PointTransaction) -> str:
+        return console.amount(entry.balance_after, places=_places(entry))
+
+    @display(description="Pending after it")
+    def pending(self, entry: PointTransaction) -> str:
+        return console.amount(entry.pending_after, places=_places(entry))
+
+    @display(description="Could not be taken")
+    def missing(self, entry: PointTransaction) -> str:
+        return console.amount(entry.shortfall, places=_places(entry))
+
+    @display(description="Account")
+    def account_page(self, entry: PointTransaction) -> str:
+        return console.link(entry.account, f"{entry.account.customer} · {entry.account.definition}")
+
+    @display(description="Customer")
+    def customer(self, entry: PointTransaction) -> str:
+        return console.link(entry.account, entry.account.customer)
+
+    @display(description="Card")
+    def card_page(self, entry: PointTransaction) -> str:
+        return console.link(entry.card) if entry.card else console.NOTHING
+
+    @display(description="Reverses")
+    def reversed_entry(self, entry: PointTransaction) -> str:
+        if entry.reverses_id is None:
+            return console.NOTHING
+        undone = PointTransaction.objects.get(account_id=entry.account_id, id=entry.reverses_id)
+        return rows.number(undone.version, undone.pk)
+
+    @display(description="By")
+    def by(self, entry: PointTransaction) -> str:
+        return entry.staff_member or entry.actor
+
+    @display(description="Written")
+    def written(self, entry: PointTransaction) -> str:
+        return console.moment(entry.created_at, entry.program)
+
+    @display(description="The caller's date")
+    def dated(self, entry: PointTransaction) -> str:
+        return console.moment(entry.transaction_date, entry.program)
+
+    @display(description="Transaction id")
+    def public_id(self, entry: PointTransaction) -> str:
+        return ids.public("txn", entry.pk)
+
+
+def _places(entry: PointTransaction) -> int:
+    return entry.account.definition.decimal_places
+
+
+def _sections(entry: PointTransaction) -> dict[str, Any]:
+    """This will answer what stands below an entry: the lots that it touched, the lot that it made, its reversals."""
+    account, places = entry.account, _places(entry)
+    uses = LotUse.objects.filter(account_id=account.pk, entry_id=entry.pk).order_by("position")
+    lot = PointLot.objects.filter(account_id=account.pk, id=entry.pk).first()
+    reversals = PointTransaction.objects.filter(account_id=account.pk, reverses_id=entry.pk).order_by("version")
+    tables = []
+    if shown := list(uses[:MOST_USES]):
+        tables.append({"title": "What it did to lots", "table": rows.use_table(account, shown)})
+    if lot is not None:
+        tables.append({"title": "The lot that it made", "table": rows.lot_table(account, [lot], at=timezone.now())})
+        tables.append({"title": "What became of that lot", "table": rows.story_table(account, lot)})
+    if undone := list(reversals[: rows.MOST_ENTRIES]):
+        tables.append({"title": "Reversed by", "table": rows.entry_table(account, undone)})
+    title = f"#{entry.version} {entry.get_type_display()} {console.amount(entry.points, places=places, is_signed=True)}"
+    return {"original": console.Titled(entry, title), "title": title, "tables": tables}

@@ -1,0 +1,164 @@
+"""Entries and lots as the rows of tables: what happened, which lot paid, what is left. A page reads a page's rows."""
+
+import datetime
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, QuerySet
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from loyalty import console
+from points import expiry
+from points.models import LotUse, PointAccount, PointLot, PointTransaction
+
+MOST_ENTRIES = 25
+MOST_LOTS = 10
+# Of an entry that a thousand lots paid, a list names the first few; the entry's own page goes through all.
+MOST_USES = 5
+
+ENTRY_HEADERS = ["No.", "When", "What", "Points", "Balance", "From which lots", "Reason", "Reference", "By"]
+LOT_HEADERS = ["Lot", "Points", "Left", "State", "Counts from", "Ends"]
+
+
+def entries(account: PointAccount, *, before: int | None) -> QuerySet[PointTransaction]:
+    """This will answer the account's entries below a version, newest first, one more than fits on a page."""
+    found = PointTransaction.objects.filter(account_id=account.pk).order_by("-version")
+    return (found if before is None else found.filter(version__lt=before))[: MOST_ENTRIES + 1]
+
+
+def lots(account: PointAccount, *, is_open: bool, page: int) -> QuerySet[PointLot]:
+    """This will answer lots, one more than fits on a page: the open ones by their end, or all of them, newest first."""
+    found = PointLot.objects.filter(account_id=account.pk)
+    if is_open:
+        found = found.filter(is_open=True).order_by(F("expires_at").asc(nulls_last=True), "version")
+    else:
+        found = found.order_by("-id")
+    start = (page - 1) * MOST_LOTS
+    return found[start : start + MOST_LOTS + 1]
+
+
+def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[str, Any]:
+    """This will write entries as a table, each with the lots that it took from or gave back to."""
+    places, paid = account.definition.decimal_places, _uses(account, shown)
+    rows = [
+        [
+            number(entry.version, entry.pk),
+            console.moment(entry.effective_at, account.program),
+            entry.get_type_display(),
+            console.amount(entry.points, places=places, is_signed=True),
+            console.amount(entry.balance_after, places=places),
+            format_html_join(", ", "{}", ((text,) for text in paid.get(entry.pk, [console.NOTHING]))),
+            entry.reason,
+            entry.reference or console.NOTHING,
+            entry.staff_member or entry.actor,
+        ]
+        for entry in shown
+    ]
+    return {"headers": ENTRY_HEADERS, "rows": rows}
+
+
+def lot_table(account: PointAccount, shown: Iterable[PointLot], *, at: datetime.datetime) -> dict[str, Any]:
+    """This will write lots as a table."""
+    places, program = account.definition.decimal_places, account.program
+    rows = [
+        [
+            number(lot.version, lot.pk),
+            console.amount(lot.points, places=places),
+            console.amount(lot.remaining, places=places),
+            _state(lot, at),
+            console.moment(lot.active_from, program) if lot.active_from else "At once",
+            end(lot, account),
+        ]
+        for lot in shown
+    ]
+    return {"headers": LOT_HEADERS, "rows": rows}
+
+
+def use_table(account: PointAccount, shown: Iterable[LotUse]) -> dict[str, Any]:
+    """This will write what an entry did to lots as a table."""
+    shown = list(shown)
+    versions = _versions(account, shown)
+    rows = [[_word(use, versions, account.definition.decimal_places)] for use in shown]
+    return {"headers": ["In this order"], "rows": rows}
+
+
+def story_table(account: PointAccount, lot: PointLot) -> dict[str, Any]:
+    """This will write the first entries that took from a lot, or gave back to it, as a table."""
+    places = account.definition.decimal_places
+    uses = list(
+        LotUse.objects.filter(account_id=account.pk, lot_id=lot.pk).order_by("entry_id", "position")[:MOST_LOTS]
+    )
+    entries_by_id = PointTransaction.objects.filter(account_id=account.pk).in_bulk({use.entry_id for use in uses})
+    rows = [
+        [
+            number(entries_by_id[use.entry_id].version, use.entry_id),
+            console.moment(entries_by_id[use.entry_id].effective_at, account.program),
+            entries_by_id[use.entry_id].get_type_display(),
+            console.amount(-use.points, places=places, is_signed=True),
+            entries_by_id[use.entry_id].reason,
+        ]
+        for use in uses
+    ]
+    return {"headers": ["No.", "When", "What", "Of the lot", "Reason"], "rows": rows}
+
+
+def number(version: int, entry_id: uuid.UUID) -> SafeString:
+    """This will write the number of an entry, or of the lot that it made, as a link to the entry."""
+    address = reverse("admin:points_pointtransaction_change", args=[entry_id])
+    return format_html('<a href="{}" class="text-link">#{}</a>', address, version)
+
+
+def end(lot: PointLot, account: PointAccount) -> str:
+    """This will write when a lot ends, for one that ends by inactivity as things are now."""
+    if lot.inactivity_months is None:
+        return console.moment(lot.expires_at, account.program) if lot.expires_at else "Never"
+    assert lot.active_from is not None
+    ends_at = expiry.inactivity_end(
+        last_activity_at=account.last_activity_at,
+        starts_at=lot.active_from,
+        months=lot.inactivity_months,
+        zone=ZoneInfo(account.program.timezone),
+    )
+    return f"{console.moment(ends_at, account.program)}, unless there is activity"
+
+
+def _state(lot: PointLot, at: datetime.datetime) -> str:
+    if not lot.remaining:
+        return "Used up"
+    return "Pending" if lot.active_from is not None and lot.active_from > at else "Active"
+
+
+def _uses(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[uuid.UUID, list[Any]]:
+    found = LotUse.objects.filter(
+        account_id=account.pk, entry_id__in=[entry.pk for entry in shown], position__lte=MOST_USES
+    )
+    uses = list(found.order_by("entry_id", "position"))
+    versions = _versions(account, uses)
+    words: dict[uuid.UUID, list[Any]] = {}
+    for use in uses:
+        is_over = use.position == MOST_USES
+        word = "…" if is_over else _word(use, versions, account.definition.decimal_places)
+        words.setdefault(use.entry_id, []).append(word)
+    return words
+
+
+def _versions(account: PointAccount, uses: Iterable[LotUse]) -> dict[uuid.UUID, int]:
+    lot_ids = {use.lot_id for use in uses if use.lot_id is not None}
+    found = PointLot.objects.filter(account_id=account.pk, id__in=lot_ids)
+    return dict(found.values_list("id", "version"))
+
+
+def _word(use: LotUse, versions: dict[uuid.UUID, int], places: int) -> SafeString | str:
+    points = console.amount(abs(use.points), places=places)
+    if use.lot_id is None:
+        return f"{points} owed" if use.points > 0 else f"{points} of the debt paid"
+    lot = number(versions[use.lot_id], use.lot_id)
+    if not use.points:
+        return format_html("{} became active", lot)
+    if use.pays_debt:
+        return format_html("{} {} {} for a debt", points, "from" if use.points > 0 else "back to", lot)
+    return format_html("{} {} {}", points, "from" if use.points > 0 else "back to", lot)
