@@ -134,9 +134,11 @@ class Desk:
     ) -> None:
         self.rows = rows
         self.refs = refs
-        self.clocks = clocks
+        # The account's clock, which never goes back: by an `at` from before the wait for the lock, a lot that another
+        # posting made or activated meanwhile would not have started yet.
+        self.clocks = {row.id: max(clocks[row.id], row.effective_at or clocks[row.id]) for row in rows.values()}
         self.lots = store.lots(
-            [store.Needed(row, clocks[row.id], (needs or {}).get(row.id, ZERO)) for row in rows.values()]
+            [store.Needed(row, self.clocks[row.id], (needs or {}).get(row.id, ZERO)) for row in rows.values()]
         )
 
     def open(self) -> dict[uuid.UUID, Book]:
