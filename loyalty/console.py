@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
@@ -83,6 +84,8 @@ class TableAdmin(ModelAdmin):
     actions: Any = None
     paginator: Any = CappedPaginator
     show_full_result_count = False
+    # They would count the whole table once for each choice of a filter.
+    show_facets = ShowFacets.NEVER
     list_max_show_all = 0
     list_per_page = 50
     # A column that no index sorts would be sorted for the first page of a million rows.

@@ -1,10 +1,12 @@
 """Ledger entries: what happened in a programme, newest first, and the whole story of one entry."""
 
 import datetime
+import json
 import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -29,26 +31,29 @@ COLOURS = {
 
 
 class ProgramFilter(admin.SimpleListFilter):
-    """One programme at a time: the index that sorts entries by time begins with it."""
+    """One programme at a time: the index that sorts entries by time begins with it. A search goes through all."""
 
     title = "programme"
     parameter_name = "program"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.is_narrow = bool(request.GET.get(SEARCH_VAR) or request.GET.get(AccountFilter.parameter_name))
         return [(str(pk), name) for pk, name in Program.objects.order_by("name", "pk").values_list("pk", "name")]
 
     def value(self) -> str | None:
         known = [str(key) for key, _ in self.lookup_choices]
         asked = super().value()
-        return asked if asked in known else next(iter(known), None)
+        if asked in known:
+            return asked
+        return None if self.is_narrow else known[0]
 
     def choices(self, changelist: Any) -> Any:
-        # Without the choice of all.
-        return list(super().choices(changelist))[1:]
+        everything, *programs = super().choices(changelist)
+        return [everything, *programs] if self.is_narrow else programs
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
-        if request.GET.get(AccountFilter.parameter_name):
-            return queryset
+        if self.value() is None:
+            return queryset.filter(program__in=Program.objects.values("pk"))
         return queryset.filter(program__pk=str(self.value()))
 
 
@@ -102,6 +107,7 @@ class EntryAdmin(console.ReadOnlyAdmin):
         "reference",
         "by",
         "when",
+        "shop",
     )
     list_filter = (ProgramFilter, PeriodFilter, "type", AccountFilter)
     # What is searched stands in `get_search_results`; a list without fields has no search box.
@@ -111,10 +117,28 @@ class EntryAdmin(console.ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("what", "points_changed", "account_page", "when", "reason", "reference", "card_page", "by")},
+            {
+                "fields": (
+                    ("what", "points_changed"),
+                    ("account_page", "card_page"),
+                    ("reason", "reference"),
+                    ("by", "posted_by"),
+                    ("when", "written"),
+                )
+            },
         ),
-        ("Balance", {"fields": ("before", "after", "pending", "missing")}),
-        ("Record", {"fields": ("public_id", "actor", "written", "dated", "reversed_entry", "metadata")}),
+        (
+            "Record",
+            {
+                "fields": (
+                    "public_id",
+                    ("before", "after"),
+                    ("pending", "missing"),
+                    ("reversed_entry", "dated"),
+                    "caller_metadata",
+                )
+            },
+        ),
     )
     change_form_outer_after_template = "admin/tables.html"
 
@@ -185,6 +209,10 @@ class EntryAdmin(console.ReadOnlyAdmin):
     def customer(self, entry: PointTransaction) -> str:
         return console.link(entry.account, entry.account.customer)
 
+    @display(description="Programme")
+    def shop(self, entry: PointTransaction) -> str:
+        return str(entry.program)
+
     @display(description="Card")
     def card_page(self, entry: PointTransaction) -> str:
         return console.link(entry.card) if entry.card else console.NOTHING
@@ -199,6 +227,14 @@ class EntryAdmin(console.ReadOnlyAdmin):
     @display(description="By")
     def by(self, entry: PointTransaction) -> str:
         return entry.staff_member or entry.actor
+
+    @display(description="Posted by")
+    def posted_by(self, entry: PointTransaction) -> str:
+        return entry.actor
+
+    @display(description="Metadata")
+    def caller_metadata(self, entry: PointTransaction) -> str:
+        return console.NOTHING if entry.metadata is None else json.dumps(entry.metadata, ensure_ascii=False)
 
     @display(description="Written")
     def written(self, entry: PointTransaction) -> str:
