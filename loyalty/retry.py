@@ -30,23 +30,29 @@ def run(work: Callable[[], Result], *, repeatable: bool = True) -> Result:
     Raises:
         errors.Unavailable: the database does not answer, or refused the last try too.
     """
+    if connection.in_atomic_block:
+        return work()
+    is_passing = _may_pass if repeatable else _was_rolled_back
     try:
-        if connection.in_atomic_block:
-            return work()
-        return _policy(_may_pass if repeatable else _was_rolled_back)(work)
+        # Almost always this is all: the first try is kept out of the retrying, which costs more than some queries.
+        return work()
     except (OperationalError, InterfaceError) as failure:
-        if connection.in_atomic_block:
-            raise
+        if not is_passing(failure):
+            raise errors.Unavailable from failure
+    _drop_broken_connection()
+    try:
+        return _policy(is_passing)(work)
+    except (OperationalError, InterfaceError) as failure:
         raise errors.Unavailable from failure
 
 
 def _policy(is_passing: Callable[[BaseException], bool]) -> tenacity.Retrying:
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_passing),
-        stop=tenacity.stop_after_attempt(_MOST_TRIES) | tenacity.stop_after_delay(_MOST_SECONDS),
+        stop=tenacity.stop_after_attempt(_MOST_TRIES - 1) | tenacity.stop_after_delay(_MOST_SECONDS),
         # Jitter, so that those who collided do not meet again.
         wait=tenacity.wait_random_exponential(multiplier=0.02, max=0.3),
-        before_sleep=_drop_broken_connection,
+        before_sleep=lambda _: _drop_broken_connection(),
         reraise=True,
     )
 
@@ -69,6 +75,6 @@ def _sqlstate(failure: BaseException) -> str | None:
     return getattr(failure.__cause__, "pgcode", None)
 
 
-def _drop_broken_connection(_: tenacity.RetryCallState) -> None:
+def _drop_broken_connection() -> None:
     # A persistent connection outlives its server; Django would look at it only when the next request begins.
     connection.close_if_unusable_or_obsolete()

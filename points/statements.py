@@ -9,7 +9,7 @@ import datetime
 import functools
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +26,9 @@ from points.page import THE_CLOCK, Page
 SOON = 30  # Days.
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
-_ACTIVITY_COLUMNS = ["id", "type", "points", "created_at"]
+# What of an account is told as it is, and what the clock needs.
+_TOLD = ["balance", "pending", "lifetime_earned", "lifetime_redeemed", "lifetime_expired", "last_activity_at"]
+_SNAPSHOT = [*_TOLD, "effective_at", "next_due_at"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,16 @@ class Expiring:
     customer_id: uuid.UUID | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Activity:
+    """An entry that somebody posted."""
+
+    id: uuid.UUID
+    type: str
+    points: Decimal
+    created_at: datetime.datetime
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
     """What an account has at a moment."""
@@ -48,9 +60,9 @@ class Statement:
     lifetime_earned: Decimal = ZERO
     lifetime_redeemed: Decimal = ZERO
     lifetime_expired: Decimal = ZERO
-    last_activity: PointTransaction | None = None
+    last_activity: Activity | None = None
     last_activity_at: datetime.datetime | None = None
-    expiring: list[Expiring] = dataclasses.field(default_factory=list)
+    expiring: Sequence[Expiring] = ()
 
 
 def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> Statement:
@@ -61,20 +73,19 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     until = at + datetime.timedelta(days=days)
     with connection.cursor() as cursor:
         # One statement, so that the balance, the lots and the last entry are of one moment.
-        cursor.execute(
-            _standing(),
-            {"account": account.id, "until": until, "clock": THE_CLOCK},
-        )
+        cursor.execute(_STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK})
         rows = cursor.fetchall()
     if not rows:
         return Statement()
-    columns = _columns(PointAccount)
-    row, of_activity = rows[0][: len(columns)], rows[0][len(columns) :][: len(_ACTIVITY_COLUMNS)]
-    lots = [Lot(*r[-len(_LOT_COLUMNS) :]) for r in rows if r[-len(_LOT_COLUMNS)] is not None]
-    activity = PointTransaction.from_db(connection.alias, _ACTIVITY_COLUMNS, of_activity) if of_activity[0] else None
-    page = _page(account, PointAccount.from_db(connection.alias, columns, row), lots, at=at)
+    snapshot = dict(zip(_SNAPSHOT, rows[0], strict=False))
+    activity = Activity(*rows[0][len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if rows[0][_ACTIVITY_ID] else None
+    lots = [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None]
+    if not lots:
+        # Nothing is due and nothing ends soon: what is written is right, and no books need to be opened.
+        return Statement(last_activity=activity, **{name: snapshot[name] for name in _TOLD})
+    page = _page(account, PointAccount(id=account.id, **snapshot), lots, at=at)
     page.settle(at)
-    return _statement(page, activity, at=at, until=until)
+    return _statement(page.account, activity, list(_expiring(page, at=at, until=until)))
 
 
 def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -> Statement:
@@ -97,10 +108,12 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
         last_activity_at=_last_activity_at(account.id, last.version),
         **_lifetimes(account.id, last.version),
     )
-    activity = entries.exclude(actor=THE_CLOCK).order_by("-version").first()
+    posted = entries.exclude(actor=THE_CLOCK).order_by("-version")
+    activity = posted.values_list("id", "type", "points", "created_at").first()
     # Nothing is left to settle: what was due by then has an entry by now, since a later one has been posted.
     page = _page(account, past, _lots_after(account.id, last.version), at=moment)
-    return _statement(page, activity, at=moment, until=moment + datetime.timedelta(days=days))
+    until = moment + datetime.timedelta(days=days)
+    return _statement(past, activity and Activity(*activity), list(_expiring(page, at=moment, until=until)))
 
 
 def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
@@ -123,7 +136,7 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     for row in rows.values():
         page = _page(refs[row.pk], row, lots.get(row.pk, []), at=at)
         page.settle(at)
-        answers[row.pk] = _statement(page, None, at=at, until=at)
+        answers[row.pk] = _statement(row)
     return answers
 
 
@@ -213,15 +226,12 @@ WITH started AS (
 """
 
 
-@functools.cache
-def _standing() -> str:
-    account = ", ".join(f"a.{column}" for column in _columns(PointAccount))
-    activity = ", ".join(f"e.{column}" for column in _ACTIVITY_COLUMNS)
-    lot = ", ".join(f"l.{column}" for column in _LOT_COLUMNS)
-    return f"""
-SELECT {account}, {activity}, {lot} FROM points_pointaccount a
+_STANDING = f"""
+SELECT {", ".join(f"a.{column}" for column in _SNAPSHOT)},
+    e.id, e.type, e.points, e.created_at, {", ".join(f"l.{column}" for column in _LOT_COLUMNS)}
+FROM points_pointaccount a
 LEFT JOIN LATERAL (
-    SELECT {", ".join(_ACTIVITY_COLUMNS)} FROM points_pointtransaction
+    SELECT id, type, points, created_at FROM points_pointtransaction
     WHERE account_id = a.id AND actor <> %(clock)s ORDER BY version DESC LIMIT 1
 ) e ON TRUE
 LEFT JOIN points_pointlot l ON l.account_id = a.id AND l.is_open AND a.next_due_at <= %(until)s AND (
@@ -229,11 +239,7 @@ LEFT JOIN points_pointlot l ON l.account_id = a.id AND l.is_open AND a.next_due_
     OR (l.active_from > a.effective_at AND l.active_from <= %(until)s)
 )
 WHERE a.id = %(account)s"""
-
-
-@functools.cache
-def _columns(model: type[PointAccount]) -> list[str]:
-    return [field.attname for field in model._meta.concrete_fields]
+_ACTIVITY_ID = len(_SNAPSHOT)
 
 
 def _page(account: AccountRef, row: PointAccount, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
@@ -241,20 +247,8 @@ def _page(account: AccountRef, row: PointAccount, lots: Iterable[Lot], *, at: da
     return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots)
 
 
-def _statement(
-    page: Page, activity: PointTransaction | None, *, at: datetime.datetime, until: datetime.datetime
-) -> Statement:
-    row = page.account
-    return Statement(
-        balance=row.balance,
-        pending=row.pending,
-        lifetime_earned=row.lifetime_earned,
-        lifetime_redeemed=row.lifetime_redeemed,
-        lifetime_expired=row.lifetime_expired,
-        last_activity=activity,
-        last_activity_at=row.last_activity_at,
-        expiring=list(_expiring(page, at=at, until=until)),
-    )
+def _statement(row: PointAccount, activity: Activity | None = None, expiring: Sequence[Expiring] = ()) -> Statement:
+    return Statement(last_activity=activity, expiring=expiring, **{name: getattr(row, name) for name in _TOLD})
 
 
 def _expiring(page: Page, *, at: datetime.datetime, until: datetime.datetime) -> Iterable[Expiring]:
