@@ -1,0 +1,369 @@
+"""The ledger against a model in plain Python: whatever is posted in whatever order, both say the same after each step.
+
+`LEDGER_EXAMPLES` and `LEDGER_STEPS` make it look harder.
+"""
+
+import copy
+import dataclasses
+import datetime
+import os
+import secrets
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from loyalty import errors
+from loyalty.models import Program
+from points import ledger, statements
+from points.models import PointDefinition
+from tests.factories import make_account, make_definition
+from tests.points import model
+from tests.points.till import Till, answer, breaches, key, posting
+
+START = datetime.datetime(2027, 12, 30, 22, 30, tzinfo=datetime.UTC)
+MOMENT = datetime.timedelta(microseconds=1)
+SECOND = datetime.timedelta(seconds=1)
+DAY = datetime.timedelta(days=1)
+
+POLICIES = [
+    {"expiry_policy": "none"},
+    {"expiry_policy": "months", "expiry_count": 1},
+    {"expiry_policy": "days", "expiry_count": 30},
+    {"expiry_policy": "day_of_year", "expiry_month": 2, "expiry_day": 29},
+    {"expiry_policy": "end_of_month", "expiry_count": 0},
+    {"expiry_policy": "end_of_quarter", "expiry_count": 1},
+    {"expiry_policy": "end_of_year", "expiry_count": 0},
+    {"expiry_policy": "inactivity", "expiry_count": 1},
+    {"expiry_policy": "inactivity", "expiry_count": 12},
+]
+policies = st.sampled_from(POLICIES)
+clawbacks = st.sampled_from(["refuse", "to_zero", "negative"])
+customers = st.sampled_from([0, 1])
+# Points in units of the definition's last decimal; "all": the whole balance; "more": a unit more than that.
+amounts = st.integers(1, 60) | st.sampled_from(["all", "more", "too fine"])
+# How far the clock of the machine that posts is behind: nothing in most cases.
+lags = st.sampled_from([0 * DAY, 0 * DAY, 0 * DAY, SECOND, 3 * DAY, 400 * DAY])
+offsets = st.none() | st.sampled_from([-DAY, 0 * DAY, MOMENT, 3 * DAY, 29 * DAY, 45 * DAY, 400 * DAY])
+keys = st.none() | st.none() | st.sampled_from(["k1", "k2"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One posting, as asked of both."""
+
+    kind: str
+    points: Any
+    lag: datetime.timedelta = 0 * DAY
+    valid_from: datetime.timedelta | None = None
+    expires_at: datetime.timedelta | None = None
+    target: int | None = None
+    key: str | None = None
+
+
+steps = st.one_of(
+    st.builds(
+        Step,
+        kind=st.just("award"),
+        points=st.integers(1, 60),
+        lag=lags,
+        valid_from=offsets,
+        expires_at=offsets,
+        key=keys,
+    ),
+    st.builds(Step, kind=st.just("redeem"), points=amounts, lag=lags, key=keys),
+    st.builds(Step, kind=st.just("adjust"), points=st.integers(1, 30) | st.integers(-60, -1), lag=lags, key=keys),
+)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    program: Program
+
+    @initialize(
+        policy=policies,
+        clawback=clawbacks,
+        zone=st.sampled_from(["UTC", "Europe/Vilnius", "America/New_York"]),
+        places=st.sampled_from([0, 2]),
+        may_go_negative=st.booleans(),
+    )
+    def open(self, policy: dict, clawback: str, zone: str, places: int, may_go_negative: bool) -> None:
+        self.now = START
+        self.unit = Decimal(1).scaleb(-places)
+        self.program = Program.objects.create(
+            slug=f"machine-{secrets.token_hex(6)}", name="Machine", timezone=zone, transaction_limit=None
+        )
+        self.definition = make_definition(
+            self.program, decimal_places=places, may_go_negative=may_go_negative, clawback=clawback, **policy
+        )
+        self.tills = [Till(make_account(self.program, self.definition)) for _ in range(2)]
+        self.models = [
+            model.Account(
+                policy=self.definition.policy,
+                zone=ZoneInfo(zone),
+                places=places,
+                may_go_negative=may_go_negative,
+                clawback=clawback,
+            )
+            for _ in range(2)
+        ]
+        self.compared = [0, 0]
+        self.answers: dict[tuple[int, str], tuple[str, Any]] = {}
+
+    # The clock
+
+    @rule(passed=st.sampled_from([SECOND, DAY / 24, DAY, 28 * DAY, 31 * DAY, 183 * DAY, 366 * DAY, 1000 * DAY]))
+    def wait(self, passed: datetime.timedelta) -> None:
+        self.now += passed
+        self.compare(0, 1)
+
+    @rule(who=customers, off=st.sampled_from([-MOMENT, 0 * MOMENT, MOMENT]))
+    def wait_until_something_is_due(self, who: int, off: datetime.timedelta) -> None:
+        moment = self.models[who].first_moment()
+        if self.now < moment < START + 4000 * DAY:
+            self.now = max(self.now, moment + off)
+        self.compare(0, 1)
+
+    @rule()
+    def settle(self) -> None:
+        ledger.settle([till.account for till in self.tills], at=self.now)
+        for account in self.models:
+            account.settle(self.now)
+        self.compare(0, 1)
+
+    @rule(policy=policies, clawback=clawbacks)
+    def change_the_policy(self, policy: dict, clawback: str) -> None:
+        PointDefinition.objects.filter(pk=self.definition.pk).update(clawback=clawback, **policy)
+        self.definition.refresh_from_db()
+        for account in self.models:
+            account.policy, account.clawback = self.definition.policy, clawback
+        self.compare(0, 1)
+
+    # Postings
+
+    @rule(who=customers, step=steps)
+    def post(self, who: int, step: Step) -> None:
+        self.do(who, step)
+
+    @rule(who=customers, points=st.none() | amounts, before=offsets, lag=lags)
+    def expire(self, who: int, points: Any, before: datetime.timedelta | None, lag: datetime.timedelta) -> None:
+        if points is None and before is None:
+            before = 29 * DAY
+        self.do(who, Step("expire", points, lag=lag, expires_at=before))
+
+    @precondition(lambda self: any(account.entries for account in self.models))
+    @rule(data=st.data(), points=st.none() | st.none() | st.integers(1, 60), lag=lags)
+    def reverse(self, data: st.DataObject, points: int | None, lag: datetime.timedelta) -> None:
+        who = data.draw(st.sampled_from([n for n, account in enumerate(self.models) if account.entries]), "who")
+        entries = [entry for entry in self.models[who].entries if entry.type in ("award", "redeem", "adjust")]
+        target = data.draw(st.sampled_from(entries or self.models[who].entries), "target")
+        self.do(who, Step("reverse", points, lag=lag, target=target.version))
+
+    @precondition(lambda self: any(account.entries for account in self.models))
+    @rule(data=st.data())
+    def reverse_anything(self, data: st.DataObject) -> None:
+        who = data.draw(st.sampled_from([n for n, account in enumerate(self.models) if account.entries]), "who")
+        target = data.draw(st.sampled_from(self.models[who].entries), "target")
+        self.do(who, Step("reverse", None, target=target.version))
+
+    @rule(items=st.lists(st.tuples(customers, steps), min_size=1, max_size=6), is_atomic=st.booleans())
+    def post_many(self, items: list[tuple[int, Step]], is_atomic: bool) -> None:
+        postings = [self.posting(who, step) for who, step in items]
+        known, models = dict(self.answers), copy.deepcopy(self.models)
+        expected = [self.expect(who, step, made) for (who, step), made in zip(items, postings, strict=True)]
+        outcomes = ledger.post_many(postings, render=answer, is_atomic=is_atomic)
+        refusals = [outcome.refusal and outcome.refusal.code for outcome in outcomes]
+        assert refusals == [refusal for refusal, _ in expected]
+        if is_atomic and any(refusals):
+            self.answers, self.models = known, models
+            for who in {who for who, _ in items}:
+                models[who].settle(
+                    max(made.at for (other, _), made in zip(items, postings, strict=True) if other == who)
+                )
+        else:
+            for (who, step), made, outcome in zip(items, postings, outcomes, strict=True):
+                self.remember(who, made, outcome)
+        self.compare(*{who for who, _ in items})
+
+    @rule(items=st.lists(st.tuples(customers, steps), min_size=1, max_size=6))
+    def rehearse(self, items: list[tuple[int, Step]]) -> None:
+        postings = [self.posting(who, step) for who, step in items]
+        known, models = dict(self.answers), copy.deepcopy(self.models)
+        expected = [self.expect(who, step, made) for (who, step), made in zip(items, postings, strict=True)]
+        self.answers, self.models = known, models
+        outcomes = ledger.post_many(postings, render=answer, is_trial=True)
+        assert [outcome.refusal and outcome.refusal.code for outcome in outcomes] == [r for r, _ in expected]
+        self.compare(0, 1)
+
+    # How both are asked
+
+    def do(self, who: int, step: Step) -> None:
+        made = self.posting(who, step)
+        refusal, entry = self.expect(who, step, made)
+        outcome, code = None, None
+        try:
+            outcome = ledger.post(made, render=answer)
+        except errors.Refusal as refused:
+            code = refused.code
+        assert code == refusal
+        if outcome is not None:
+            assert (outcome.entry is None) == (entry is None)
+            self.remember(who, made, outcome)
+        self.compare(who)
+
+    def posting(self, who: int, step: Step) -> ledger.Posting:
+        at = self.now - step.lag
+        options: dict[str, Any] = {}
+        if step.kind == "expire":
+            options["expires_before"] = None if step.expires_at is None else self.now + step.expires_at
+        elif step.expires_at is not None:
+            options["expires_at"] = self.now + step.expires_at
+        if step.valid_from is not None:
+            options["valid_from"] = self.now + step.valid_from
+        if step.target is not None:
+            options["reverses_id"] = self.tills[who].entries()[step.target - 1].id
+        if step.key is not None:
+            options["key"] = key(step.key, body=repr(dataclasses.replace(step, lag=0 * DAY)))
+        return posting(self.tills[who].account, step.kind, self.points(who, step.points), at=at, **options)
+
+    def points(self, who: int, wanted: Any) -> Decimal | None:
+        if wanted is None:
+            return None
+        if wanted == "too fine":
+            return self.unit / 10
+        if isinstance(wanted, str):
+            balance = max(self.models[who].as_of(self.now).balance, Decimal(0))
+            return balance + self.unit if wanted == "more" or not balance else balance
+        return wanted * self.unit
+
+    def expect(self, who: int, step: Step, made: ledger.Posting) -> tuple[str | None, model.Entry | None]:
+        """This will do the step on the model, and answer the refusal's code or the entry."""
+        account = self.models[who]
+        if made.key is not None and (who, made.key.key) in self.answers:
+            account.settle(made.at)
+            is_same = self.answers[who, made.key.key][0] == made.key.fingerprint
+            return (None, None) if is_same else ("IDEMPOTENCY_KEY_REUSED", None)
+        options: dict[str, Any] = {"points": made.points}
+        if step.kind == "award":
+            options |= {"valid_from": made.valid_from, "expires_at": made.expires_at}
+        if step.kind == "expire":
+            options["before"] = made.expires_before
+        if step.kind == "reverse":
+            options["version"] = step.target
+        try:
+            entry = getattr(account, step.kind)(at=made.at, **options)
+        except model.Refused as refused:
+            return refused.code, None
+        if made.key is not None:
+            self.answers[who, made.key.key] = (made.key.fingerprint, None)
+        return None, entry
+
+    def remember(self, who: int, made: ledger.Posting, outcome: ledger.Outcome) -> None:
+        """This will hold the first answer under a key against every later one."""
+        if made.key is None or outcome.refusal is not None:
+            return
+        fingerprint, first = self.answers[who, made.key.key]
+        assert outcome.answer is not None
+        if first is None:
+            assert not outcome.answer.replayed
+            self.answers[who, made.key.key] = (fingerprint, outcome.answer)
+        else:
+            assert outcome.answer == dataclasses.replace(first, replayed=True)
+            assert outcome.entry is None
+
+    # What both must say
+
+    def compare(self, *who: int) -> None:
+        for n in who:
+            self.compare_account(n)
+            self.compare_lots(n)
+            self.compare_history(n)
+            self.compare_statements(n)
+
+    def compare_account(self, who: int) -> None:
+        account, expected = self.tills[who].rows(), self.models[who]
+        if not account:
+            assert not expected.entries
+            return
+        [row] = account
+        assert (row.balance, row.pending, row.version) == (expected.balance, expected.pending, len(expected.entries))
+        assert (row.lifetime_earned, row.lifetime_redeemed, row.lifetime_expired) == (
+            expected.earned,
+            expected.redeemed,
+            expected.expired,
+        )
+        assert row.last_activity_at == expected.last_activity_at
+        assert row.effective_at == (expected.entries[-1].at if expected.entries else None)
+        assert (row.next_due_at or model.NEVER) <= expected.first_moment()
+
+    def compare_lots(self, who: int) -> None:
+        lots = [
+            (lot.version, lot.points, lot.remaining, lot.expires_at, lot.inactivity_months, lot.clawback)
+            for lot in self.tills[who].lots()
+        ]
+        assert lots == [
+            (lot.version, lot.points, lot.left, lot.ends_at, lot.months, lot.clawback) for lot in self.models[who].lots
+        ]
+
+    def compare_history(self, who: int) -> None:
+        till, expected = self.tills[who], self.models[who].entries
+        entries = till.entries()
+        assert len(entries) == len(expected)
+        versions = {entry.id: entry.version for entry in entries}
+        new = slice(self.compared[who], None)
+        for entry, other in zip(entries[new], expected[new], strict=True):
+            assert (entry.version, entry.type, entry.points) == (other.version, other.type, other.points)
+            assert (entry.balance_before, entry.balance_after) == (other.before, other.after)
+            assert (entry.pending_after, entry.shortfall) == (other.pending, other.shortfall)
+            assert entry.effective_at == other.at
+            assert entry.reverses_id is None or versions[entry.reverses_id] == other.reverses
+            uses: dict[int | None, Decimal] = {}
+            for lot, points in till.uses(entry):
+                uses[lot] = uses.get(lot, Decimal(0)) + points
+            assert {lot: points for lot, points in uses.items() if points} == {
+                lot: points for lot, points in other.uses.items() if points
+            }
+        self.compared[who] = len(entries)
+
+    def compare_statements(self, who: int) -> None:
+        account, expected = self.tills[who].account, self.models[who]
+        now = max(self.now, expected.entries[-1].at) if expected.entries else self.now
+        self.compare_statement(statements.balance(account=account, at=now), expected.as_of(now), now)
+        for moment in self.moments(expected):
+            then = statements.as_of(account=account, moment=moment)
+            self.compare_statement(then, expected.as_of(moment), moment)
+
+    def moments(self, expected: model.Account) -> list[datetime.datetime]:
+        """Of the past: the last moments at which something happened, and just before each."""
+        happened = sorted({entry.at for entry in expected.entries if entry.at <= self.now})[-2:]
+        return [moment - off for moment in happened for off in (MOMENT, 0 * DAY)]
+
+    def compare_statement(
+        self, statement: statements.Statement, expected: model.Standing, at: datetime.datetime
+    ) -> None:
+        assert (statement.balance, statement.pending) == (expected.balance, expected.pending)
+        assert (statement.lifetime_earned, statement.lifetime_redeemed, statement.lifetime_expired) == (
+            expected.earned,
+            expected.redeemed,
+            expected.expired,
+        )
+        soon = [(end, points) for end, points in expected.ends if at < end <= at + statements.SOON * DAY]
+        assert sum(row.points for row in statement.expiring) == sum(points for _, points in soon)
+        assert [row.expires_at for row in statement.expiring][:1] == [end for end, _ in soon][:1]
+
+    def teardown(self) -> None:
+        if hasattr(self, "program"):
+            assert breaches(self.program) == set()
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = hypothesis.settings(
+    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "60")),
+    stateful_step_count=int(os.environ.get("LEDGER_STEPS", "30")),
+    deadline=None,
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
