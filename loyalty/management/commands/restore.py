@@ -28,4 +28,6 @@ class Command(BaseCommand):
             raise CommandError(f"nothing was changed: {error}") from error
         # A copy of an older release lacks tables, and the grants are not in it.
         call_command("migrate", verbosity=0)
+        # The copy may come from another server.
+        call_command("adopt_entries", stdout=self.stdout)
         self.stdout.write(f"{file} is in place; what was there before is the database {backups.BEFORE}")
