@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from loyalty import ids
@@ -30,6 +30,9 @@ def name_request(get_response: Handler) -> Handler:
         request_id.set(given if _WELL_FORMED.fullmatch(given) else ids.new_id().hex)
         response = get_response(request)
         response.headers["X-Request-Id"] = request_id.get()
+        if isinstance(response, HttpResponse) and "Content-Length" not in response.headers:
+            # Otherwise the server would send the answer in chunks.
+            response.headers["Content-Length"] = str(len(response.content))
         return response
 
     return middleware

@@ -1,5 +1,6 @@
 """The one place where a refusal or a fault becomes an answer, in the shape of the face it happened in."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from rest_framework import exceptions
 
 from loyalty import errors, middleware
 from loyalty.api import parsers, renderers, serializers
+
+logger = logging.getLogger(__name__)
 
 
 def management_shape(refusal: errors.Refusal) -> dict[str, Any]:
@@ -30,6 +33,9 @@ _PAGES = "/admin/"
 def handle(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """This will answer what a view raised; None lets an unexpected fault go on to `internal_error`."""
     refusal = _refusal(exception)
+    if isinstance(refusal, errors.Unavailable):
+        # The caller is not told why; the log is.
+        logger.warning("Unavailable: %s", exception.__cause__ or exception)
     return None if refusal is None else answer(refusal, context["request"].path)
 
 
