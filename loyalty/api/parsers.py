@@ -62,7 +62,9 @@ def loads(body: bytes) -> Any:
 
 
 def _integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _INT64_DIGITS else Decimal(digits)
+    if len(digits) <= _INT64_DIGITS or -(2**63) <= (number := Decimal(digits)) < 2**63:
+        return int(digits)
+    return number
 
 
 _decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_constant=Decimal)

@@ -1,6 +1,7 @@
 """Reading single values that callers send. A field of a serializer and an item of a bulk read them alike."""
 
 import datetime
+import math
 import re
 from collections.abc import Container
 from decimal import Decimal
@@ -278,6 +279,10 @@ def _digits(value: Decimal) -> int:
 
 
 def _double(value: Any) -> float:
-    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 308:
-        return float(value)
-    raise TypeError
+    """This will write a number with a fraction as the database's readers keep it; a whole one must stay exact."""
+    if not isinstance(value, Decimal) or not value.is_finite() or value.as_tuple().exponent == 0:
+        raise TypeError
+    double = float(value)
+    if math.isinf(double):
+        raise TypeError
+    return double
