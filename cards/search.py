@@ -48,8 +48,7 @@ def cards(term: str) -> QuerySet[Card]:
 
 
 def _cleaned(term: str) -> str:
-    # Postgres has no text with a NUL.
-    return term.replace("\0", "").strip()[:LONGEST_TERM]
+    return term.strip()[:LONGEST_TERM]
 
 
 def _is_card_number(term: str) -> bool:

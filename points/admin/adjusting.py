@@ -18,6 +18,8 @@ from loyalty import console, errors, idempotency
 from points import ledger, statements
 from points.models import MAX_DIGITS, AccountRef, PointAccount, PointDefinition
 
+INCOMPLETE = "The page did not arrive whole. Open it again."
+
 
 class DefinitionField(forms.ModelChoiceField):
     widget = widgets.UnfoldAdminSelectWidget
@@ -44,7 +46,7 @@ class AdjustForm(forms.Form):
         help_text="For example the number of the order or of the complaint.",
     )
     # Made with the page, so that the same page sent twice adjusts once.
-    key = forms.UUIDField(widget=forms.HiddenInput)
+    key = forms.UUIDField(widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "invalid"), INCOMPLETE))
 
     def clean_points(self) -> Decimal:
         """This will refuse zero, which changes nothing."""

@@ -1,0 +1,179 @@
+"""Customers in the admin: found by whatever staff have in hand, shown with their points and cards."""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from cards.models import Card, Customer
+from loyalty import ids
+from loyalty.models import Program
+from points import definitions
+from points.models import AccountRef
+from tests.admin import pages
+from tests.admin.conftest import Browser
+from tests.factories import CardFactory, CustomerFactory
+from tests.points.till import NOON, Till
+
+
+def found(browser: Browser, program: Program, term: str) -> set[str]:
+    """This will answer the names of the programme's customers that a search lists."""
+    answer = browser.get(pages.listing(Customer), {"q": term, "program__id__exact": program.pk})
+    assert answer.status_code == 200
+    return {customer.name for customer in answer.context["cl"].result_list}
+
+
+@pytest.fixture
+def bob(program: Program) -> Customer:
+    return CustomerFactory(program=program, name="Bob Brown", email="bob.alice@example.com", external_id="C-17")
+
+
+def test_finds_by_what_staff_have_in_hand(viewer: Browser, program: Program, card: Card, bob: Customer) -> None:
+    alice = {"Alice Adams"}
+    assert found(viewer, program, card.number) == alice
+    assert found(viewer, program, f"{card.number[:2].lower()} {card.number[2:8]} {card.number[8:]}") == alice
+    assert found(viewer, program, ids.public("card", card.pk)) == alice
+    assert found(viewer, program, ids.public("cus", card.customer.pk)) == alice
+    assert found(viewer, program, str(card.customer.pk)) == alice
+    assert found(viewer, program, card.customer.email.upper()) == alice
+    assert found(viewer, program, "adams alice") == alice
+    assert found(viewer, program, "600 11111") == alice
+    assert found(viewer, program, "alice") == alice | {"Bob Brown"}
+    assert found(viewer, program, "C-17") == {"Bob Brown"}
+    assert found(viewer, program, "@example.com") == alice | {"Bob Brown"}
+
+
+@pytest.mark.parametrize("term", ["nobody", "LC999999999999", "cus_" + 32 * "0", "%", "x" * 5000, "' OR 1=1 --"])
+def test_finds_nobody(viewer: Browser, program: Program, card: Card, term: str) -> None:
+    assert found(viewer, program, term) == set()
+
+
+def test_says_that_it_cannot_look_for_a_null_character(viewer: Browser) -> None:
+    assert "Null characters are not allowed." in pages.text(viewer.get(pages.listing(Customer), {"q": "a\0b"}))
+
+
+def test_lists_everybody_without_a_search(viewer: Browser, program: Program, card: Card, bob: Customer) -> None:
+    assert found(viewer, program, " ") == {"Alice Adams", "Bob Brown"}
+
+
+def test_asks_the_database_no_more_for_more_customers(viewer: Browser, program: Program) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            viewer.get(pages.listing(Customer), {"program__id__exact": program.pk})
+        return len(captured)
+
+    CardFactory(customer=CustomerFactory(program=program))
+    few = queries()
+    for _ in range(5):
+        CardFactory(customer=CustomerFactory(program=program))
+    assert queries() == few
+
+
+def test_shows_points_and_cards(viewer: Browser, program: Program, card: Card, till: Till) -> None:
+    definitions.create_definition(program=program, code="miles", name="Miles", decimal_places=2)
+    till.award(1250)
+    till.redeem(250)
+    till.award(7, valid_from=NOON + datetime.timedelta(days=1))
+
+    page = viewer.get(pages.of(card.customer))
+
+    assert "Points 1,000 7 1,250 250 0" in pages.text(page)
+    assert "Miles (nothing posted yet) 0.00 0.00 0.00 0.00 0.00" in pages.text(page)
+    assert f"{card.number} Active default" in pages.text(page)
+    assert pages.of(card) in page.content.decode()
+    assert pages.of(till.row()) in page.content.decode()
+
+
+def test_shows_balances_by_the_clock(viewer: Browser, card: Card, till: Till) -> None:
+    till.award(100, at=NOON - datetime.timedelta(days=60), expires_at=NOON)
+
+    assert "Points 0 0 100 0 100" in pages.text(viewer.get(pages.of(card.customer)))
+
+
+def form(program: Program, **said: Any) -> dict[str, Any]:
+    return {"program": program.pk, "name": "Carol", "email": "carol@example.com", "metadata": "{}"} | said
+
+
+def test_adds_a_customer(manager: Browser, program: Program) -> None:
+    answer = manager.post(pages.adding(Customer), form(program, external_id="C-1", metadata='{"vip": true}'))
+
+    assert answer.status_code == 302
+    made = program.customers.get()
+    assert (made.name, made.email, made.external_id, made.metadata) == (
+        "Carol",
+        "carol@example.com",
+        "C-1",
+        {"vip": True},
+    )
+
+
+def test_keeps_an_address_that_is_not_there_empty_for_many(manager: Browser, program: Program) -> None:
+    for name in ("Carol", "Dave"):
+        manager.post(pages.adding(Customer), form(program, name=name, email=""))
+
+    assert list(program.customers.values_list("email", "external_id")) == [(None, None)] * 2
+
+
+@pytest.mark.parametrize(("field", "value"), [("email", "Bob.Alice@EXAMPLE.com"), ("external_id", "C-17")])
+def test_names_who_has_the_address_or_the_id_already(
+    *, manager: Browser, program: Program, customer: Customer, bob: Customer, field: str, value: str
+) -> None:
+    added = manager.post(pages.adding(Customer), form(program, **{field: value}))
+    changed = manager.post(pages.of(customer), form(program, **{field: value}))
+
+    assert "Bob Brown has it already." in pages.text(added)
+    assert "Bob Brown has it already." in pages.text(changed)
+    assert "Constraint" not in pages.text(added)
+    assert set(program.customers.values_list("name", flat=True)) == {"Alice Adams", "Bob Brown"}
+
+
+def test_changes_a_customer_but_not_the_programme(manager: Browser, program: Program, customer: Customer) -> None:
+    other = definitions.create_program(slug=f"other-{program.slug}")
+
+    manager.post(pages.of(customer), form(other))
+
+    changed = Customer.objects.get(pk=customer.pk)
+    assert (changed.name, changed.program) == ("Carol", program)
+
+
+def test_issues_a_card(manager: Browser, customer: Customer) -> None:
+    page = manager.post(pages.of(customer, "issue"), {"design": "gold", "valid_through": "2026-03-28"}, follow=True)
+
+    card = customer.cards.get()
+    assert f"Alice Adams has the card {card.number} now." in pages.text(page)
+    assert (card.design, card.status) == ("gold", "active")
+    # Through that day in Vilnius, where the clocks go forward on the next.
+    assert card.expires_at == datetime.datetime(2026, 3, 28, 22, tzinfo=datetime.UTC)
+
+
+def test_issues_a_card_for_today_and_for_ever(manager: Browser, customer: Customer) -> None:
+    manager.post(pages.of(customer, "issue"), {"design": "default", "valid_through": "2026-03-02"})
+    manager.post(pages.of(customer, "issue"), {"design": "default", "valid_through": ""})
+
+    ends = set(customer.cards.values_list("expires_at", flat=True))
+    assert ends == {datetime.datetime(2026, 3, 2, 22, tzinfo=datetime.UTC), None}
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", "9999-12-31", "soon"])
+def test_issues_no_card_that_has_ended(manager: Browser, customer: Customer, day: str) -> None:
+    answer = manager.post(pages.of(customer, "issue"), {"design": "default", "valid_through": day})
+
+    assert answer.status_code == 200
+    assert not customer.cards.exists()
+
+
+def test_writes_what_a_customer_is_called_as_text(viewer: Browser, program: Program) -> None:
+    mallory = CustomerFactory(program=program, name="<script>alert(1)</script>")
+
+    for address in (pages.of(mallory), pages.listing(Customer)):
+        assert b"<script>alert(1)" not in viewer.get(address).content
+
+
+def test_shows_points_as_their_definition_writes_them(viewer: Browser, program: Program, customer: Customer) -> None:
+    miles = definitions.create_definition(program=program, code="miles", name="Miles", decimal_places=2)
+    Till(AccountRef(program=program, definition=miles, customer_id=customer.pk)).award(Decimal("1234.50"))
+
+    assert "Miles 1,234.50 0.00" in pages.text(viewer.get(pages.of(customer)))

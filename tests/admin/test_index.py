@@ -1,0 +1,49 @@
+"""The first page and the sidebar: what somebody may do, and a search that finds a customer."""
+
+import re
+
+from django.contrib.staticfiles import finders
+from django.urls import reverse
+
+from cards.models import Customer
+from tests.admin import pages
+from tests.admin.conftest import Browser, staff
+
+
+def test_groups_links_by_what_people_do(superuser: Browser) -> None:
+    page = pages.text(superuser.get(reverse("admin:index")))
+
+    assert "What would you like to do?" in page
+    for task in ("Help a customer", "Look into the ledger", "Set up the programme", "Manage staff"):
+        assert task in page
+
+
+def test_shows_only_what_somebody_may_see(viewer: Browser) -> None:
+    page = viewer.get(reverse("admin:index")).content.decode()
+
+    assert pages.listing(Customer) in page
+    assert "/admin/loyalty/apikey/" not in page
+    assert "/admin/auth/user/" not in page
+
+
+def test_offers_no_search_to_somebody_who_sees_no_customers() -> None:
+    page = pages.text(staff("Nora", []).get(reverse("admin:index")))
+
+    assert "Find a customer" not in page
+
+
+def test_its_search_leads_to_the_list_of_customers(viewer: Browser, customer: Customer) -> None:
+    page = viewer.get(reverse("admin:index")).content.decode()
+    assert f'<form action="{pages.listing(Customer)}" method="get" role="search"' in page
+
+    assert "Alice Adams" in pages.text(viewer.get(pages.listing(Customer), {"q": str(customer.pk)}))
+
+
+def test_everything_that_it_loads_is_in_the_installed_packages(viewer: Browser) -> None:
+    page = viewer.get(reverse("admin:index")).content.decode()
+    loaded = re.findall(r'<(?:script|img|link)[^>]+(?:src|href)="([^"]+)"', page)
+
+    assert len(loaded) > 5
+    for address in loaded:
+        assert address.startswith("/static/"), address
+        assert finders.find(address.removeprefix("/static/")) is not None, address

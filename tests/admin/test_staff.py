@@ -1,0 +1,75 @@
+"""Users and groups in the admin: what can be allowed, and by whom."""
+
+import secrets
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+
+from tests.admin import pages
+from tests.admin.conftest import MANAGER, Browser, staff
+
+
+@pytest.fixture
+def name() -> str:
+    return secrets.token_hex(6)
+
+
+def test_makes_somebody_who_can_log_in(superuser: Browser, name: str) -> None:
+    password = "correct-horse-battery"
+
+    answer = superuser.post(pages.adding(User), {"username": name, "password1": password, "password2": password})
+
+    made = User.objects.get(username=name)
+    assert answer.status_code == 302
+    assert (made.is_staff, made.is_superuser, made.check_password(password)) == (True, False, True)
+
+
+def test_puts_somebody_in_a_group(superuser: Browser, name: str) -> None:
+    user = User.objects.create_user(name, is_staff=True)
+    group = Group.objects.create(name=name)
+
+    superuser.post(pages.of(user), {"username": name, "is_active": "on", "is_staff": "on", "groups": [group.pk]})
+
+    assert list(user.groups.all()) == [group]
+    assert name in pages.text(superuser.get(pages.listing(User), {"q": name}))
+
+
+def test_lets_a_group_do_what_can_be_done_here(superuser: Browser, name: str) -> None:
+    adjust = Permission.objects.get(codename="adjust_points")
+
+    superuser.post(pages.adding(Group), {"name": name, "permissions": [adjust.pk]})
+
+    assert list(Group.objects.get(name=name).permissions.all()) == [adjust]
+    page = pages.text(superuser.get(pages.adding(Group)))
+    assert "Can adjust points" in page
+    assert "Can view ledger entry" in page
+    for nonsense in ("Can change ledger entry", "Can delete", "Can add point account", "session"):
+        assert nonsense not in page
+
+
+def test_offers_no_permission_over_users(superuser: Browser, name: str) -> None:
+    forbidden = Permission.objects.get(codename="change_user")
+
+    answer = superuser.post(pages.adding(Group), {"name": name, "permissions": [forbidden.pk]})
+
+    assert "Select a valid choice." in pages.text(answer)
+    assert not Group.objects.filter(name=name).exists()
+
+
+def test_only_a_superuser_decides_who_may_do_what(name: str) -> None:
+    powers = ["view_user", "add_user", "change_user", "view_group", "add_group", "change_group"]
+    climber = staff("Carl", [*MANAGER, *powers])
+
+    answer = climber.post(pages.of(climber.user), {"username": name, "is_superuser": "on", "is_staff": "on"})
+
+    assert answer.status_code == 403
+    assert climber.get(pages.listing(User)).status_code == 403
+    assert climber.get(pages.adding(Group)).status_code == 403
+    assert not User.objects.get(pk=climber.user.pk).is_superuser
+
+
+def test_never_deletes_somebody_whom_entries_name(superuser: Browser, name: str) -> None:
+    user = User.objects.create_user(name)
+
+    assert superuser.post(pages.of(user, "delete"), {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=user.pk).exists()
