@@ -278,7 +278,9 @@ class PointLot(models.Model):
         # Keyed on is_open, not on remaining: a part payment then leaves every index alone (a HOT update).
         indexes = [
             models.Index(
-                fields=["account", "expires_at", "version"], condition=models.Q(is_open=True), name="lot_open"
+                fields=["account", "expires_at", "version"],
+                condition=models.Q(is_open=True, inactivity_months__isnull=True),
+                name="lot_open",
             ),
             models.Index(
                 fields=["account", "active_from"],

@@ -234,10 +234,14 @@ LEFT JOIN LATERAL (
     SELECT id, type, points, created_at FROM points_pointtransaction
     WHERE account_id = a.id AND actor <> %(clock)s ORDER BY version DESC LIMIT 1
 ) e ON TRUE
-LEFT JOIN points_pointlot l ON l.account_id = a.id AND l.is_open AND a.next_due_at <= %(until)s AND (
-    l.expires_at <= %(until)s OR l.inactivity_months IS NOT NULL
-    OR (l.active_from > a.effective_at AND l.active_from <= %(until)s)
-)
+LEFT JOIN LATERAL (
+    SELECT * FROM points_pointlot l WHERE l.account_id = a.id AND l.is_open AND a.next_due_at <= %(until)s AND (
+        (l.inactivity_months IS NULL AND l.expires_at <= %(until)s) OR l.inactivity_months IS NOT NULL
+        OR (l.active_from > a.effective_at AND l.active_from <= %(until)s)
+    )
+    -- Not to be merged into the join: an account to which nothing happens in this time has no lot read.
+    OFFSET 0
+) l ON TRUE
 WHERE a.id = %(account)s"""
 _ACTIVITY_ID = len(_SNAPSHOT)
 

@@ -479,7 +479,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="pointlot",
             index=models.Index(
-                condition=models.Q(("is_open", True)), fields=["account", "expires_at", "version"], name="lot_open"
+                condition=models.Q(("inactivity_months__isnull", True), ("is_open", True)),
+                fields=["account", "expires_at", "version"],
+                name="lot_open",
             ),
         ),
         migrations.AddIndex(

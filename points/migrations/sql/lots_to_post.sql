@@ -7,6 +7,8 @@ DECLARE
     lot points_pointlot;
     missing numeric;
     months smallint;
+    last_activity_at timestamptz;
+    may_end boolean;
 BEGIN
     IF is_due THEN
         RETURN QUERY SELECT l.* FROM points_pointlot l
@@ -14,36 +16,42 @@ BEGIN
         RETURN QUERY SELECT l.* FROM points_pointlot l
             WHERE l.account_id = account AND l.is_open AND l.active_from > at ORDER BY l.active_from LIMIT 1;
         RETURN QUERY SELECT l.* FROM points_pointlot l
-            WHERE l.account_id = account AND l.is_open AND l.expires_at <= at;
+            WHERE l.account_id = account AND l.is_open AND l.inactivity_months IS NULL AND l.expires_at <= at;
         RETURN QUERY SELECT l.* FROM points_pointlot l
-            WHERE l.account_id = account AND l.is_open AND l.expires_at > at ORDER BY l.expires_at LIMIT 1;
-        RETURN QUERY SELECT l.* FROM points_pointlot l
-            WHERE l.account_id = account AND l.is_open AND l.inactivity_months IS NOT NULL;
-    END IF;
-    IF needed <= 0 THEN
+            WHERE l.account_id = account AND l.is_open AND l.inactivity_months IS NULL AND l.expires_at > at
+            ORDER BY l.expires_at LIMIT 1;
+    ELSIF needed <= 0 THEN
         RETURN;
     END IF;
     missing := needed;
     FOR lot IN SELECT * FROM points_pointlot l
-        WHERE l.account_id = account AND l.is_open ORDER BY l.expires_at, l.version
+        WHERE l.account_id = account AND l.is_open AND l.inactivity_months IS NULL ORDER BY l.expires_at, l.version
     LOOP
-        CONTINUE WHEN lot.active_from > at OR lot.expires_at <= at OR lot.inactivity_months IS NOT NULL;
+        EXIT WHEN missing <= 0;
+        CONTINUE WHEN lot.active_from > at OR lot.expires_at <= at;
         RETURN NEXT lot;
         missing := missing - lot.remaining;
-        EXIT WHEN missing <= 0;
     END LOOP;
-    -- Ends by inactivity are known only with the account's last activity: enough of each number of months.
-    FOR months IN SELECT DISTINCT l.inactivity_months FROM points_pointlot l
+    SELECT COALESCE(a.last_activity_at, '-infinity') INTO last_activity_at FROM points_pointaccount a WHERE a.id = account;
+    -- Lots that started since the last activity each have an end of their own by inactivity: all of them.
+    RETURN QUERY SELECT l.* FROM points_pointlot l
         WHERE l.account_id = account AND l.is_open AND l.inactivity_months IS NOT NULL
+        AND l.active_from > last_activity_at AND l.active_from <= at;
+    -- The others end together, by the number of months: all where that may have come, else enough of each and one.
     LOOP
+        SELECT min(l.inactivity_months) INTO months FROM points_pointlot l
+            WHERE l.account_id = account AND l.is_open AND l.inactivity_months > COALESCE(months, 0);
+        EXIT WHEN months IS NULL;
+        -- Whatever the time zone, the end is not three days earlier than in another.
+        may_end := is_due AND last_activity_at + make_interval(months => months) - interval '3 days' <= at;
         missing := needed;
         FOR lot IN SELECT * FROM points_pointlot l
             WHERE l.account_id = account AND l.is_open AND l.inactivity_months = months ORDER BY l.version
         LOOP
-            CONTINUE WHEN lot.active_from > at;
+            CONTINUE WHEN lot.active_from > last_activity_at;
             RETURN NEXT lot;
             missing := missing - lot.remaining;
-            EXIT WHEN missing <= 0;
+            EXIT WHEN missing <= 0 AND NOT may_end;
         END LOOP;
     END LOOP;
 END $$;
