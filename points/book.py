@@ -40,7 +40,8 @@ class AlreadyReversed(errors.Refusal):
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Spent:
     """What a redemption or a negative adjustment took, less what reversals gave back since: (lot, points) in the
-    order taken, and of its debt. `debt_payers` are the lots that have paid debts of the account, oldest first."""
+    order taken, and of its debt. `debt_payers` are the lots that have paid debts of the account, in the order of the
+    last payment of each."""
 
     by_lot: list[tuple[uuid.UUID, Decimal]]
     debt: Decimal

@@ -230,7 +230,8 @@ def _is_due(need: Needed) -> bool:
 
 def lots_ending(account_id: uuid.UUID, *, before: datetime.datetime) -> list[Lot]:
     """This will read the open lots that end before a moment, and all that end by inactivity."""
-    return _read_lots("is_open AND (expires_at < %s OR inactivity_months IS NOT NULL)", account_id, before)
+    ends = "(inactivity_months IS NULL AND expires_at < %s) OR inactivity_months IS NOT NULL"
+    return _read_lots(f"is_open AND ({ends})", account_id, before)
 
 
 def lots_by_id(account_id: uuid.UUID, lot_ids: list[uuid.UUID]) -> list[Lot]:
@@ -284,9 +285,10 @@ def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
         debt_payers = []
         if debt:
             cursor.execute(
-                "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointlot l"
-                " ON l.account_id = u.account_id AND l.id = u.lot_id"
-                " WHERE u.account_id = %s AND u.pays_debt GROUP BY u.lot_id, l.version ORDER BY l.version",
+                "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointtransaction e"
+                " ON e.account_id = u.account_id AND e.id = u.entry_id"
+                " WHERE u.account_id = %s AND u.pays_debt"
+                " GROUP BY u.lot_id ORDER BY MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)",
                 [target.account_id],
             )
             debt_payers = cursor.fetchall()

@@ -347,7 +347,10 @@ class Account:
             self._take(entry, lot, paid)
             self.debt -= paid
             entry.uses[None] -= paid
-            self.debt_payments.append((lot, paid))
+            # A lot that pays again stands where it paid last.
+            before = sum((points for other, points in self.debt_payments if other is lot), ZERO)
+            self.debt_payments = [(other, points) for other, points in self.debt_payments if other is not lot]
+            self.debt_payments.append((lot, before + paid))
 
     def _return(
         self, entry: Entry, payments: list[tuple[Lot, Decimal]], points: Decimal, returned: list[Lot]
