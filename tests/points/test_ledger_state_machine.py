@@ -183,7 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     max(made.at for (other, _), made in zip(items, postings, strict=True) if other == who)
                 )
         else:
-            for (who, step), made, outcome in zip(items, postings, outcomes, strict=True):
+            for (who, _), made, outcome in zip(items, postings, outcomes, strict=True):
                 self.remember(who, made, outcome)
         self.compare(*{who for who, _ in items})
 
