@@ -49,6 +49,7 @@ __all__ = [
     "adjust",
     "award",
     "expire",
+    "hold",
     "post",
     "post_many",
     "redeem",
@@ -211,6 +212,16 @@ def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> None:
 
     if refs:
         retry.run(once)
+
+
+def hold(accounts: Iterable[AccountRef]) -> None:
+    """This will lock accounts until the caller's transaction ends, so that no posting runs on them.
+
+    Those that do not exist are made: otherwise a first posting could be on its way, with nothing there to wait for.
+    """
+    refs = {account.id: account for account in accounts}
+    store.create(refs.values())
+    store.lock(refs)
 
 
 def _run(postings: Sequence[Posting], **options) -> list[Outcome]:

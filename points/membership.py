@@ -8,13 +8,11 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Func
-
 from cards import membership
 from cards.models import Card, Customer
 from loyalty import errors, ids
 from points import accounts, ledger
-from points.models import EntryType, PointAccount, PointDefinition
+from points.models import EntryType
 
 
 class CardReplaced(errors.Refusal):
@@ -111,17 +109,14 @@ def replace(*, card: Card, reason: str, at: datetime.datetime) -> Card:
 
 
 def _stopped(card: Card) -> Card:
-    """This will answer the card as it is once no posting runs on any account of its customer.
-
-    The customer's row goes first: a posting that makes an account holds it, through the foreign key, and that account
-    is not there yet to be locked.
-    """
-    Customer.objects.select_for_update().get(pk=card.customer_id)
-    kinds = PointDefinition.objects.filter(program_id=card.program_id).values_list("pk", flat=True)
-    account_ids = [PointAccount.id_for(card.customer_id, kind) for kind in kinds]
-    in_lock_order = PointAccount.objects.filter(pk__in=account_ids).order_by(Func(F("pk"), function="uuid_hash"), "pk")
-    list(in_lock_order.select_for_update(no_key=True).values_list("pk"))
-    card = Card.objects.select_related("customer").select_for_update(of=("self",)).get(pk=card.pk)
+    """This will answer the card as it is once no posting runs on any account of its customer."""
+    program, customer_id = card.program, card.customer_id
+    ledger.hold(
+        ledger.AccountRef(program=program, definition=definition, customer_id=customer_id)
+        for definition in program.definitions.all()
+    )
+    # Read only now: a posting, or another change of the card, may have been waited for.
+    card = Card.objects.select_related("customer").get(pk=card.pk)
     if card.replaced_by_id is not None:
         raise CardReplaced(card)
     return card

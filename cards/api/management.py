@@ -215,8 +215,8 @@ class CardsViewSet(management.ManagementViewSet):
         page = pages.paginate_queryset(entries, request)
         return management.respond(
             {
-                "transactions": [shapes.CardTransaction.write(entry) for entry in page],
-                "summary": shapes.CardSummary.write(summary),
+                "transactions": [shapes.Entry.write(entry) for entry in page],
+                "summary": shapes.Sums.write(summary),
                 "pagination": pages.description(),
             }
         )

@@ -10,10 +10,10 @@ from loyalty.api.fields import optional
 from points.api.management_shapes import (
     NULLABLE_TEXT,
     TRANSACTION_TYPE,
+    Entry,
     Pagination,
     SelectionQuery,
-    Summary,
-    Transaction,
+    Sums,
 )
 
 STATES = ("active", "inactive", "blocked", "expired")
@@ -162,23 +162,9 @@ class Cards(serializers.Output):
     pagination = Pagination()
 
 
-class CardTransaction(Transaction):
-    """A ledger entry of the customer's account, without the balances."""
-
-    balance_before = None
-    balance_after = None
-    pending_after = None
-
-
-class CardSummary(Summary):
-    """Of what the filters select."""
-
-    current_balance = None
-
-
 class CardHistory(serializers.Output):
-    """A page of the customer's transactions, newest first."""
+    """A page of the customer's transactions without the balances, newest first."""
 
-    transactions = CardTransaction(many=True)
-    summary = CardSummary()
+    transactions = Entry(many=True)
+    summary = Sums()
     pagination = Pagination()

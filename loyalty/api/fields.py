@@ -15,6 +15,7 @@ MOMENT_SCHEMA = {
     "anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}],
     "example": "2026-01-02T15:45:00Z",
 }
+KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]{1,255}$"}
 METADATA_SCHEMA = {"type": "object", "additionalProperties": {}, "example": {"order_total": 50.0}}
 
 
@@ -87,6 +88,13 @@ class Email(ValueField):
     def __init__(self, **options: Any) -> None:
         schema = {"type": "string", "format": "email", "maxLength": values.MAX_EMAIL, "example": "jane@example.com"}
         super().__init__(values.email, schema, **options)
+
+
+class Key(ValueField):
+    """An idempotency key."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.key, KEY_SCHEMA, **options)
 
 
 class Metadata(ValueField):

@@ -10,6 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
 from loyalty import errors
+from loyalty.api.fields import KEY_SCHEMA
 
 NUMBER = {"type": "number"}
 TEXT = {"type": "string"}
@@ -56,7 +57,7 @@ _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedM
 _IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
     location=OpenApiParameter.HEADER,
-    type={"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]{1,255}$"},
+    type=KEY_SCHEMA,
     description="The same key with the same request gets the first answer again, for at least 30 days.",
 )
 _REQUEST_ID = OpenApiParameter(

@@ -135,7 +135,7 @@ def email(value: Any) -> str:
     try:
         address = text(value, max_length=MAX_EMAIL)
         validate_email(address)
-    except ValidationError as failure:
+    except (Fault, ValidationError) as failure:
         raise Fault("Not an e-mail address.", rule="email") from failure
     return address
 

@@ -1,12 +1,11 @@
-"""Many transactions in one call. Items are read flat, without serializers: those would cost more than the database."""
+"""Many transactions in one call."""
 
 import dataclasses
 import datetime
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 from django.http import HttpResponse
@@ -15,14 +14,14 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
 from loyalty import errors, idempotency, ids
-from loyalty.api import management, parsers, renderers, values
+from loyalty.api import management, parsers, renderers
 from loyalty.api.serializers import success
 from loyalty.models import ApiKey, Scope
 from loyalty.permissions import caller
 from points import accounts, ledger
+from points.api import bulk_items
 from points.api import management_shapes as shapes
 from points.api.management import TAG
-from points.models import EntryType
 
 MOST_ITEMS = 1000
 
@@ -55,19 +54,6 @@ class BulkRolledBack(errors.Refusal):
     code = "BULK_ROLLED_BACK"
     status = 422
     message = "An item is refused, so nothing is posted."
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Item:
-    """An item that is well-formed."""
-
-    type: EntryType
-    card: str | None
-    customer: str | None
-    definition: str | None
-    facts: Mapping[str, Any]
-    note: ledger.Note
-    key: idempotency.Key | None
 
 
 class BulkViewSet(management.ManagementViewSet):
@@ -125,7 +111,7 @@ def _post(
     refusals = [answer if isinstance(answer, errors.Refusal) else answer.refusal for answer in answers]
     failed = sum(refusal is not None for refusal in refusals)
     is_rolled_back = is_atomic and failed > 0
-    facts = {
+    facts: dict[str, Any] = {
         "processed": len(items),
         "successful": 0 if is_rolled_back else len(items) - failed,
         "failed": failed,
@@ -141,9 +127,8 @@ def _post(
 
 
 def _postings(api_key: ApiKey, items: Sequence[Any], *, at: datetime.datetime) -> list[ledger.Posting | errors.Refusal]:
-    zone = ZoneInfo(api_key.program.timezone)
-    read = [_read(item, api_key, zone) for item in items]
-    well_formed = [item for item in read if isinstance(item, Item)]
+    read = [bulk_items.read(item, api_key) for item in items]
+    well_formed = [item for item in read if isinstance(item, bulk_items.Item)]
     directory = accounts.Directory(
         program=api_key.program,
         cards=[item.card for item in well_formed if item.card is not None],
@@ -152,73 +137,15 @@ def _postings(api_key: ApiKey, items: Sequence[Any], *, at: datetime.datetime) -
     return [item if isinstance(item, errors.Refusal) else _posting(item, directory, at=at) for item in read]
 
 
-def _posting(item: Item, directory: accounts.Directory, *, at: datetime.datetime) -> ledger.Posting | errors.Refusal:
+def _posting(
+    item: bulk_items.Item, directory: accounts.Directory, *, at: datetime.datetime
+) -> ledger.Posting | errors.Refusal:
     try:
         named = directory.find(card=item.card, customer=item.customer, definition=item.definition)
     except errors.Refusal as refusal:
         return refusal
     note = dataclasses.replace(item.note, card_id=named.card_id)
     return ledger.Posting(type=item.type, account=named.account, at=at, note=note, key=item.key, **item.facts)
-
-
-def _read(data: Any, api_key: ApiKey, zone: ZoneInfo) -> Item | errors.Refusal:
-    """This will read an item as `BulkItemInput` describes it, or say what is wrong with it."""
-    if not isinstance(data, dict):
-        return errors.InvalidParameters({"transactions": ["Each item must be a JSON object."]}, rule="type")
-    name = ""
-    try:
-        read: dict[str, Any] = {}
-        for name, is_required, reader in _FIELDS:
-            value = data.get(name)
-            if value is not None:
-                read[name] = reader(value)
-            elif is_required:
-                raise values.Fault("This field is required.", rule="required")
-            else:
-                read[name] = None
-        name = "card_id" if read["card_id"] is None else "customer_id"
-        if (read["card_id"] is None) == (read["customer_id"] is None):
-            raise values.Fault("Send card_id or customer_id, and not both.", rule="required")
-        name, kind = "points", EntryType(read["type"])
-        if kind != EntryType.ADJUST:
-            values.positive(read["points"])
-    except values.AmountFault as fault:
-        return errors.InvalidPoints(fault.value, fault.text)
-    except values.Fault as fault:
-        return errors.InvalidParameters({name: [fault.text]}, rule=fault.rule)
-    if kind == EntryType.ADJUST and Scope.POINTS_ADJUST not in api_key.scopes:
-        return errors.Forbidden([Scope.POINTS_ADJUST])
-    return Item(
-        type=kind,
-        card=read["card_id"],
-        customer=read["customer_id"],
-        definition=read["definition"],
-        facts=_facts(read, kind, zone),
-        note=ledger.Note(
-            reason=read["reason"],
-            actor=api_key.key_id,
-            reference=read["reference"] or None,
-            staff_member=read["staff_member"] or None,
-            metadata=read["metadata"],
-        ),
-        key=_key(data, read["idempotency_key"]),
-    )
-
-
-def _facts(read: Mapping[str, Any], kind: EntryType, zone: ZoneInfo) -> dict[str, Any]:
-    facts = {"points": read["points"]}
-    if kind == EntryType.AWARD:
-        for name in ("valid_from", "expires_at"):
-            if read[name] is not None:
-                facts[name] = values.start(read[name], zone)
-    return facts
-
-
-def _key(data: Mapping[str, Any], key: str | None) -> idempotency.Key | None:
-    if key is None:
-        return None
-    fields = {name: value for name, value in data.items() if name != "idempotency_key"}
-    return idempotency.Key(key=key, fingerprint=idempotency.fingerprint(method="ITEM", path="", body=fields))
 
 
 def _render(outcome: ledger.Outcome) -> idempotency.Answer:
@@ -252,24 +179,3 @@ def _result(answer: ledger.Outcome | errors.Refusal, *, is_rolled_back: bool, is
     if is_trial:
         return {"status": "success", "transaction_id": None, "new_balance": answer.balance}
     return {"status": "success", **_posted(answer)}
-
-
-def _text(max_length: int) -> Callable[[Any], str]:
-    return functools.partial(values.text, max_length=max_length)
-
-
-# (name, is it required, how it is read), in the order in which faults are told.
-_FIELDS: tuple[tuple[str, bool, Callable[[Any], Any]], ...] = (
-    ("card_id", False, functools.partial(values.filled_text, max_length=100)),
-    ("customer_id", False, functools.partial(values.filled_text, max_length=100)),
-    ("type", True, functools.partial(values.choice, among=("award", "redeem", "adjust"))),
-    ("points", True, values.not_zero),
-    ("reason", True, functools.partial(values.filled_text, max_length=255)),
-    ("reference", False, _text(255)),
-    ("staff_member", False, _text(255)),
-    ("metadata", False, values.metadata),
-    ("definition", False, functools.partial(values.filled_text, max_length=50)),
-    ("valid_from", False, values.moment),
-    ("expires_at", False, values.moment),
-    ("idempotency_key", False, values.key),
-)

@@ -106,12 +106,12 @@ class ExpireInput(AccountInput):
 
 
 class BulkItemInput(AdjustInput):
-    """One of many transactions. Described here, read by `points.api.management_bulk` without a serializer."""
+    """One of many transactions. Described here, read by `points.api.bulk_items` without a serializer."""
 
     type = fields.Choice(among=("award", "redeem", "adjust"))
     valid_from = fields.Moment(**optional(help_text="Of an award, in the future: the points are pending until then."))
     expires_at = fields.Moment(**optional(help_text="Of an award. Default: the definition's expiry policy."))
-    idempotency_key = fields.Text(max_length=255, **optional(help_text="Of this item, among the account's keys."))
+    idempotency_key = fields.Key(**optional(help_text="Of this item, among the account's keys."))
 
 
 class BulkInput(serializers.Input):
@@ -151,6 +151,12 @@ class ExpiringQuery(DefinitionQuery):
     days = fields.Whole(minimum=1, maximum=LONGEST_LOOK_AHEAD, required=False, default=30)
     card_id = fields.Text(max_length=100, **optional(help_text="Id or number of a card. Default: all customers."))
     customer_id = fields.Text(max_length=100, **optional(help_text="In place of `card_id`."))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """This will see to it that no account is named twice."""
+        if attrs["card_id"] is not None and attrs["customer_id"] is not None:
+            raise ValidationError(_naming_faults(attrs))
+        return attrs
 
 
 class SelectionQuery(serializers.Input):
@@ -299,17 +305,14 @@ class Balance(serializers.Output):
     as_of = fields.Time(allow_null=True, help_text="The moment that was asked for; null: now.")
 
 
-class Transaction(serializers.Output):
-    """A ledger entry of an account."""
+class Entry(serializers.Output):
+    """A ledger entry, without the balances."""
 
     id = fields.PublicId("txn")
     type = fields.Words(schema=TRANSACTION_TYPE)
     points = fields.Amount(help_text="Signed.")
     reason = fields.Words()
     reference = fields.Words(**NULLABLE_TEXT)
-    balance_before = fields.Amount()
-    balance_after = fields.Amount()
-    pending_after = fields.Amount()
     created_at = fields.Time(help_text="When it was written.")
     effective_at = fields.Time(help_text="When it took effect: for what the clock did, when it was due.")
     valid_from = fields.Time(allow_null=True)
@@ -317,6 +320,14 @@ class Transaction(serializers.Output):
     staff_member = fields.Words(**NULLABLE_TEXT)
     metadata = fields.Object(allow_null=True)
     card_id = fields.PublicId("card", allow_null=True, help_text="The card it was made with.")
+
+
+class Transaction(Entry):
+    """A ledger entry of an account."""
+
+    balance_before = fields.Amount()
+    balance_after = fields.Amount()
+    pending_after = fields.Amount()
 
 
 class ProgramTransaction(Transaction):
@@ -328,13 +339,18 @@ class ProgramTransaction(Transaction):
     reversed_by = fields.Written(schema={"type": "array", "items": {"type": "string"}}, help_text="By which reversals.")
 
 
-class Summary(serializers.Output):
-    """Of what the filters select, and the balance."""
+class Sums(serializers.Output):
+    """Of what the filters select."""
 
     total_transactions = fields.Count()
     points_awarded = fields.Amount()
     points_redeemed = fields.Amount()
     points_expired = fields.Amount()
+
+
+class Summary(Sums):
+    """Of what the filters select, and the balance."""
+
     current_balance = fields.Amount()
 
 
@@ -366,7 +382,7 @@ class BulkResult(serializers.Output):
     card_id = fields.Words(help_text="As the item named it.", **NULLABLE_TEXT)
     customer_id = fields.Words(help_text="As the item named it.", required=False, **NULLABLE_TEXT)
     status = fields.Words(schema={"enum": ["success", "failed", "rolled_back"]})
-    transaction_id = fields.PublicId("txn", required=False)
+    transaction_id = fields.PublicId("txn", required=False, allow_null=True, help_text="Null where nothing is posted.")
     new_balance = fields.Amount(required=False)
     replayed = fields.Bool(required=False, help_text="The item's key was known: this was posted before.")
     error = BulkError(required=False)
