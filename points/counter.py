@@ -204,7 +204,7 @@ class Counter:
         if posting.is_named and outcome.entry is not None:
             self.named[posting.account.id, posting.entry_id] = outcome.entry
         if self.is_counted and outcome.entry is not None:
-            book.account.window_count += 1
+            _count(book.account, at)
         outcome.balance = book.account.balance
         if self.render is not None:
             outcome.answer = self.render(outcome)
@@ -244,11 +244,19 @@ def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -
 
 
 def _check_limit(account: PointAccount, limit: int | None, at: datetime.datetime) -> None:
-    started_at = account.window_started_at
-    if started_at is None or at >= started_at + LIMIT_WINDOW:
+    if limit is not None and _is_window_open(account, at) and account.window_count >= limit:
+        left = cast(datetime.datetime, account.window_started_at) + LIMIT_WINDOW - at
+        raise TransactionLimitExceeded(retry_after=math.ceil(left.total_seconds()))
+
+
+def _count(account: PointAccount, at: datetime.datetime) -> None:
+    if not _is_window_open(account, at):
         account.window_started_at, account.window_count = at, 0
-    elif limit is not None and account.window_count >= limit:
-        raise TransactionLimitExceeded(retry_after=math.ceil((started_at + LIMIT_WINDOW - at).total_seconds()))
+    account.window_count += 1
+
+
+def _is_window_open(account: PointAccount, at: datetime.datetime) -> bool:
+    return account.window_started_at is not None and at < account.window_started_at + LIMIT_WINDOW
 
 
 def _enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
