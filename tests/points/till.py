@@ -105,8 +105,8 @@ def key(name: str, body: str = "as asked") -> idempotency.Key:
 
 def answer(outcome: ledger.Outcome) -> idempotency.Answer:
     """An answer such as a face would give: of the entry's facts alone."""
-    points = outcome.entry.points if outcome.entry else None
-    return idempotency.Answer(status=201, body=f"{points} points, now {outcome.balance}".encode())
+    points = outcome.entry.points if outcome.entry else Decimal(0)
+    return idempotency.Answer(status=201, body=f"{points:.2f} points, now {outcome.balance:.2f}".encode())
 
 
 def breaches(program: Program) -> set[str]:
