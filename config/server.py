@@ -1,26 +1,32 @@
 """The web server: granian and its workers, until SIGTERM or SIGINT. Run as `python -m config.server`."""
 
+import functools
+import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-# The descriptor of a pipe that nobody writes to: its end means that the process which started the server is gone.
+# Names a pipe that nobody writes to: its end means that the process which started the server is gone.
 PARENT_PIPE = "PARENT_PIPE"
+STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STOP_SECONDS = 35
+REMIND_SECONDS = 0.3
 
 
 def main() -> None:
+    # A worker that has just been forked misses what it cannot handle yet; what is blocked waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.conf import settings
 
-    _stop_with_parent()
-    Granian(
+    server = Granian(
         "config.wsgi:application",
         address=settings.HOST,
         port=settings.PORT,
@@ -34,25 +40,60 @@ def main() -> None:
         # Longer than the longest statement, so that what is under way is answered.
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.error,
-    ).serve(target_loader=_load, wrap_loader=False)
+    )
+    line = _line_to_workers()
+    server.on_startup(functools.partial(_in_background, _stop_at_signal, server, *line))
+    if PARENT_PIPE in os.environ:
+        _in_background(_stop_with_parent, int(os.environ[PARENT_PIPE]))
+    server.serve(target_loader=functools.partial(_load, os.getpid(), *line), wrap_loader=False)
 
 
-def _load() -> Callable[..., Any]:
-    _stop_with_parent()
+def _line_to_workers() -> tuple[IO[bytes], ...]:
+    """A pipe whose end tells the workers that the server stops or is gone; those that are not forked go without."""
+    if multiprocessing.get_start_method() != "fork":
+        return ()
+    theirs, ours = os.pipe()
+    return os.fdopen(theirs, "rb"), os.fdopen(ours, "wb")
+
+
+def _stop_at_signal(server: Granian, _: IO[bytes] | None = None, ours: IO[bytes] | None = None) -> None:
+    signal.sigwait(STOP_SIGNALS)
+    if ours is not None:
+        ours.close()
+    server.signal_handler_interrupt()
+
+
+def _stop_with_parent(pipe: int) -> None:
+    os.read(pipe, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _load(server: int, theirs: IO[bytes] | None = None, ours: IO[bytes] | None = None) -> Callable[..., Any]:
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    if theirs is not None and ours is not None:
+        ours.close()
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        _in_background(_stop_with_server, theirs.fileno(), server)
     from config.wsgi import application
 
     return application
 
 
-def _stop_with_parent() -> None:
-    """Killed with SIGKILL, the parent cannot stop its server, which would keep the port from the next one."""
-    if PARENT_PIPE in os.environ:
-        threading.Thread(target=_wait_for_end, args=[int(os.environ[PARENT_PIPE])], daemon=True).start()
+def _stop_with_server(line: int, server: int) -> None:
+    os.read(line, 1)
+    if os.getppid() != server:
+        # It was killed and cannot tell; its workers would keep the port from the next one.
+        os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        # Python handles a signal when its main thread wakes up, and one that came as it fell asleep does not wake it.
+        time.sleep(REMIND_SECONDS)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
 
 
-def _wait_for_end(pipe: int) -> None:
-    os.read(pipe, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _in_background(work: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
 if __name__ == "__main__":
