@@ -56,7 +56,8 @@ class CardsViewSet(management.ManagementViewSet):
             membership.DuplicateCustomer,
         ),
         "list": (errors.InvalidParameters,),
-        "retrieve": _FINDING,
+        # A host that is not among ALLOWED_HOSTS, which the answer's link would repeat.
+        "retrieve": (*_FINDING, errors.InvalidParameters),
         "update": _FINDING,
         "block": _CHANGING,
         "unblock": _CHANGING,
