@@ -36,7 +36,7 @@ def lots(account: PointAccount, *, is_open: bool, page: int) -> QuerySet[PointLo
     if is_open:
         found = found.filter(is_open=True).order_by(F("expires_at").asc(nulls_last=True), "version")
     else:
-        found = found.order_by("-id")
+        found = found.order_by("-version")
     start = (page - 1) * MOST_LOTS
     return found[start : start + MOST_LOTS + 1]
 
@@ -89,9 +89,9 @@ def use_table(account: PointAccount, shown: Iterable[LotUse]) -> dict[str, Any]:
 def story_table(account: PointAccount, lot: PointLot) -> dict[str, Any]:
     """This will write the first entries that took from a lot, or gave back to it, as a table."""
     places = account.definition.decimal_places
-    uses = list(
-        LotUse.objects.filter(account_id=account.pk, lot_id=lot.pk).order_by("entry_id", "position")[:MOST_LOTS]
-    )
+    # The account is named twice, because entries are keyed by it.
+    found = LotUse.objects.filter(account_id=account.pk, entry__account_id=account.pk, lot_id=lot.pk)
+    uses = list(found.order_by("entry__version", "position")[:MOST_LOTS])
     entries_by_id = PointTransaction.objects.filter(account_id=account.pk).in_bulk({use.entry_id for use in uses})
     rows = [
         [
