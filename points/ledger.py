@@ -232,15 +232,20 @@ def _run(postings: Sequence[Posting], **options) -> list[Outcome]:
         try:
             with transaction.atomic():
                 rows = store.lock(refs)
-                if len(rows) < len(refs):
+                if rows and len(rows) < len(refs):
                     raise _AccountMissing
-                return _post(postings, refs, rows, tried, **options)
+                return _post(postings, refs, rows or _made(refs), tried, **options)
         except _AccountMissing:
             with transaction.atomic():
-                store.create(refs.values())
-                return _post(postings, refs, store.lock(refs), tried, **options)
+                return _post(postings, refs, _made(refs), tried, **options)
 
     return retry.run(once)
+
+
+def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, PointAccount]:
+    """This will make the accounts that are not there and lock all of them; none of them is locked yet."""
+    store.create(refs.values())
+    return store.lock(refs)
 
 
 def _post(
@@ -272,6 +277,8 @@ def _post(
     counter = Counter(books, named=named, render=render, is_counted=is_counted)
     tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]
     if is_trial:
+        # Also what a posting had to write before it could go on, and accounts that were made for it.
+        transaction.set_rollback(True)
         return tried
     if is_atomic and any(outcome.refusal for outcome in tried):
         for outcome in tried:

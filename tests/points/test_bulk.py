@@ -137,8 +137,23 @@ def test_writes_nothing_when_it_is_only_tried(till: Till, other: Till) -> None:
     )
     assert codes(outcomes) == [None, None, "INSUFFICIENT_POINTS", None]
     assert till.everything() == before
-    assert other.history() == []
+    assert other.rows() == []
     assert ledger.post(posting(till.account, "award", 5, key=key("order-1")), render=answer).entry is not None
+
+
+def test_writes_nothing_when_a_reversal_or_expiry_is_only_tried(till: Till) -> None:
+    award = till.award(10, expires_at=days(9))
+    till.award(10, expires_at=days(1))
+    before = till.everything()
+    outcomes = ledger.post_many(
+        [
+            posting(till.account, "reverse", 1, at=days(2), reverses_id=award.id),
+            posting(till.account, "expire", None, at=days(2), expires_before=days(10)),
+        ],
+        is_trial=True,
+    )
+    assert [outcome.entry.points for outcome in outcomes] == [-1, -9]
+    assert till.everything() == before
 
 
 def test_goes_on_through_time_in_the_order_given(program: Program, till: Till) -> None:
