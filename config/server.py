@@ -56,7 +56,7 @@ def _line_to_workers() -> tuple[IO[bytes], ...]:
     return os.fdopen(theirs, "rb"), os.fdopen(ours, "wb")
 
 
-def _stop_at_signal(server: Granian, _: IO[bytes] | None = None, ours: IO[bytes] | None = None) -> None:
+def _stop_at_signal(server: Any, _: IO[bytes] | None = None, ours: IO[bytes] | None = None) -> None:
     signal.sigwait(STOP_SIGNALS)
     if ours is not None:
         ours.close()
@@ -89,7 +89,7 @@ def _stop_with_server(line: int, server: int) -> None:
     while True:
         # Python handles a signal when its main thread wakes up, and one that came as it fell asleep does not wake it.
         time.sleep(REMIND_SECONDS)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
 
 
 def _in_background(work: Callable[..., None], *arguments: Any) -> None:
