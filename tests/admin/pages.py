@@ -25,9 +25,9 @@ def adding(model: type[models.Model]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
 
 
-def text(response: Any) -> str:
+def text(response: Any, *, status: int = 200) -> str:
     """This will answer what the page says, with single spaces and hyphens for minus signs."""
-    assert response.status_code == 200, response
+    assert response.status_code == status, response
     body = re.sub(r"<(script|style).*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
     return " ".join(html.unescape(strip_tags(body.replace("<", " <"))).split()).replace("\N{MINUS SIGN}", "-")
 
