@@ -34,6 +34,8 @@ class ExpiryPolicy(models.TextChoices):
     INACTIVITY = "inactivity", "Months without activity"
 
 
+# A copy: `values` makes its list anew at every call, and every award asks.
+_KINDS = frozenset(ExpiryPolicy.values)
 _MONTHS_IN_PERIOD = {
     ExpiryPolicy.END_OF_MONTH: 1,
     ExpiryPolicy.END_OF_QUARTER: 3,
@@ -66,7 +68,7 @@ class Policy:
     day: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in ExpiryPolicy.values:
+        if self.kind not in _KINDS:
             raise InvalidPolicy(field="kind", message=f"{self.kind!r} is not one of {', '.join(ExpiryPolicy.values)}")
         if self.kind == ExpiryPolicy.DAY_OF_YEAR:
             self._check_day_of_year()

@@ -5,6 +5,7 @@ database refuses anything else (`points/migrations/sql/guards.sql`).
 """
 
 import dataclasses
+import functools
 import uuid
 
 from django.core.exceptions import ValidationError
@@ -162,7 +163,7 @@ class PointAccount(models.Model):
         return uuid.uuid5(customer_id, str(definition_id))
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class AccountRef:
     """Names a customer's account of a definition, whether it exists already or not."""
 
@@ -170,7 +171,7 @@ class AccountRef:
     definition: PointDefinition
     customer_id: uuid.UUID
 
-    @property
+    @functools.cached_property
     def id(self) -> uuid.UUID:
         """The account's id, worked out from both."""
         return PointAccount.id_for(self.customer_id, self.definition.id)
