@@ -1,14 +1,14 @@
--- What wrk sends: `wrk … -s load.lua URL -- KIND FIRST LAST`. Each request names a card between FIRST and LAST at random;
--- `redeem_lots` takes them one after another, each thread its own part. The API's secret is in BENCH_SECRET.
+-- What wrk sends: `wrk … -s load.lua URL -- KIND FIRST LAST THREADS`. A request names a card between FIRST and LAST, drawn
+-- at random; `redeem_lots` and `bulk` take them in turn, each thread its own. The API's secret is in BENCH_SECRET.
 -- The last line of the output is the result as JSON.
 
 local BULK_ITEMS = 1000
 
-local thread_count = 0
+local threads = {}
 
 function setup(thread)
-   thread:set("thread_number", thread_count)
-   thread_count = thread_count + 1
+   thread:set("thread_number", #threads)
+   table.insert(threads, thread)
 end
 
 local function card(number)
@@ -21,6 +21,12 @@ end
 
 local function any()
    return math.random(first, last)
+end
+
+local function next_in_turn()
+   local number = next_card
+   next_card = next_card + thread_total
+   return number
 end
 
 local path = {
@@ -36,14 +42,20 @@ local body = {
    award_keyed = function() return item(any(), 10) .. "}" end,
    redeem = function() return item(any(), 1) .. "}" end,
    redeem_lots = function()
-      local number = next_card
-      next_card = next_card + thread_total
-      return item(number, 60) .. "}"
+      -- Each card can pay once.
+      if next_card > last then
+         ran_out = true
+         wrk.thread:stop()
+      end
+      return item(next_in_turn(), 60) .. "}"
    end,
    bulk = function()
       local items = {}
       for n = 1, BULK_ITEMS do
-         items[n] = item(any(), 10) .. ',"type":"award"}'
+         if next_card > last then
+            next_card = first + thread_number
+         end
+         items[n] = item(next_in_turn(), 10) .. ',"type":"award"}'
       end
       return '{"transactions":[' .. table.concat(items, ",") .. "]}"
    end,
@@ -72,10 +84,14 @@ end
 
 function done(summary, latency, _)
    local errors = summary.errors
+   local ran_out = false
+   for _, thread in ipairs(threads) do
+      ran_out = ran_out or thread:get("ran_out") == true
+   end
    io.write(string.format(
-      '\n{"requests":%d,"seconds":%.6f,"p50":%d,"p95":%d,"p99":%d,"refused":%d,"unanswered":%d}\n',
+      '\n{"requests":%d,"seconds":%.6f,"p50":%d,"p95":%d,"p99":%d,"refused":%d,"unanswered":%d,"ran_out":%s}\n',
       summary.requests, summary.duration / 1e6,
       latency:percentile(50), latency:percentile(95), latency:percentile(99),
-      errors.status, errors.connect + errors.read + errors.write + errors.timeout
+      errors.status, errors.connect + errors.read + errors.write + errors.timeout, tostring(ran_out)
    ))
 end

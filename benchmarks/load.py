@@ -70,6 +70,10 @@ def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], secon
     if result.returncode or not result.stdout:
         raise LoadError(f"wrk failed:\n{result.stdout}{result.stderr}")
     seen = json.loads(result.stdout.splitlines()[-1])
+    if seen.pop("ran_out"):
+        raise LoadError(f"all cards from {cards[0]} to {cards[1]} have paid: raise BENCH_ACCOUNTS")
+    if not seen["requests"]:
+        raise LoadError(f"no {kind} was answered in {seconds} s: the machine is too slow, or raise BENCH_SECONDS")
     return Sample(**{name: value / 1000 if name.startswith("p") else value for name, value in seen.items()})
 
 

@@ -25,7 +25,7 @@ class Options:
     @property
     def accounts_of_lots(self) -> int:
         """How many further accounts have their points in 60 lots."""
-        return max(self.accounts // 100, 20)
+        return self.accounts // 50
 
 
 def read() -> Options:
