@@ -17,7 +17,11 @@ _INT64_DIGITS = 18
 
 def dumps(value: Any) -> bytes:
     """This will write a value as compact JSON."""
-    return orjson.dumps(value, default=_default, option=_OPTIONS)
+    try:
+        return orjson.dumps(value, default=_default, option=_OPTIONS)
+    except orjson.JSONEncodeError:
+        # Metadata that came by another way than the API may hold whole numbers of more than 64 bits.
+        return orjson.dumps(_spelt_out(value), default=_default, option=_OPTIONS)
 
 
 def number(value: Decimal) -> int | orjson.Fragment:
@@ -28,6 +32,17 @@ def number(value: Decimal) -> int | orjson.Fragment:
     if whole == value:
         return whole
     return orjson.Fragment(f"{value:f}".rstrip("0"))
+
+
+def _spelt_out(value: Any) -> Any:
+    """This will put the digits in the place of each whole number that orjson does not take."""
+    if isinstance(value, dict):
+        return {name: _spelt_out(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_spelt_out(inner) for inner in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return orjson.Fragment(str(value))
+    return value
 
 
 def _default(value: Any) -> Any:

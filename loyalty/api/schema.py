@@ -31,6 +31,13 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "ALREADY_REVERSED": {"reversible_points": NUMBER},
     "BODY_TOO_LARGE": {"maximum_size": WHOLE},
     "BULK_OPERATION_TOO_LARGE": {"provided_size": WHOLE, "maximum_size": WHOLE},
+    "BULK_ROLLED_BACK": {
+        "processed": WHOLE,
+        "successful": WHOLE,
+        "failed": WHOLE,
+        "results": {"type": "array", "items": {"$ref": "#/components/schemas/BulkResult"}},
+        "processing_time": TEXT,
+    },
     "TRANSACTION_LIMIT_EXCEEDED": {"retry_after": WHOLE},
     "INTERNAL_ERROR": {"request_id": TEXT},
     "UNAVAILABLE": {"retry_after": WHOLE},

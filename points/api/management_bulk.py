@@ -79,7 +79,9 @@ class BulkViewSet(management.ManagementViewSet):
         body = shapes.BulkInput.read(request.data)
         if len(body["transactions"]) > MOST_ITEMS:
             raise BulkOperationTooLarge(len(body["transactions"]))
-        key = None if body["validate_only"] else management.key_of(request)
+        key = management.key_of(request)
+        if body["validate_only"]:
+            key = None
         work = functools.partial(_post, caller(request), body, at=timezone.now(), started_at=started_at)
         if key is None:
             # The ledger tries again by itself, safely, where no transaction of ours is around it.

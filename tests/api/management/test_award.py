@@ -130,6 +130,7 @@ def test_refuses_what_the_account_could_not_hold(till: Till) -> None:
         ({"metadata": "order"}, "metadata", "type"),
         ({"metadata": {"note": "x" * 1024}}, "metadata", "max_length"),
         ({"metadata": {"order": 10**30}}, "metadata", "range"),
+        ({"metadata": {"order": 1e30}}, "metadata", "range"),
         ({"metadata": json.loads("[" * 300 + "]" * 300)}, "metadata", "type"),
         ({"metadata": {"deep": json.loads("[" * 300 + "]" * 300)}}, "metadata", "range"),
         ({"expires_at": "tomorrow"}, "expires_at", "time"),
@@ -157,6 +158,13 @@ def test_tells_all_faults_and_the_first_one_by_name(till: Till) -> None:
 def test_keeps_1024_bytes_of_metadata(till: Till) -> None:
     metadata = {"note": "x" * (1024 - len('{"note":""}'))}
     assert data(till.award(1, metadata=metadata), 201)["metadata"] == metadata
+
+
+def test_tells_numbers_of_metadata_as_they_were_sent(till: Till) -> None:
+    metadata = {"numbers": [2**63 - 1, -(2**63), 0.1, 1e18, -2.5e-300, 50.0, 0]}
+    till.award(1, metadata=metadata)
+    [entry] = data(till.get(f"points/history/{till.card_id}"))["transactions"]
+    assert entry["metadata"] == metadata
 
 
 def test_ignores_keys_that_it_does_not_know(till: Till) -> None:

@@ -39,6 +39,11 @@ def test_is_right_at_the_moment_of_asking(till: Till, card: Card) -> None:
         error(till.award(1), 403, "CARD_EXPIRED")
 
 
+def test_tells_metadata_that_is_too_long_for_a_machine_word(till: Till, card: Card) -> None:
+    Card.objects.filter(pk=card.pk).update(metadata={"orders": [10**30]})
+    assert data(till.get(f"loyalty-cards/{till.card_id}"))["metadata"] == {"orders": [10**30]}
+
+
 def test_does_not_know_cards_of_others(till: Till, stranger: Till) -> None:
     for reference in (stranger.card_id, stranger.card.number, "nonsense"):
         for path in ("", "/history", "/qr.svg"):
