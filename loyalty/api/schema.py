@@ -10,6 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
 from loyalty import errors
+from loyalty.api import vocabulary
 from loyalty.api.fields import KEY_SCHEMA
 
 NUMBER = {"type": "number"}
@@ -61,6 +62,7 @@ _ALWAYS = (errors.MethodNotAllowed, errors.InternalError, errors.Unavailable)
 _WITH_CREDENTIALS = (errors.Unauthorized, errors.Forbidden)
 _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedMediaType)
 
+_SUCCESS = "It is done."
 _IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -99,8 +101,18 @@ class ManagementSchema(AutoSchema):
         view = cast(ManagementView, self.view)
         if scope := view.scopes.get(view.action):
             operation["description"] += f"\n\nNeeds the scope `{scope}`."
+        for parameter in operation.get("parameters", []):
+            parameter.setdefault("description", vocabulary.WORDS.get(parameter["name"], ("",))[0])
+        for response in operation["responses"].values():
+            response["description"] = response["description"] or _SUCCESS
         operation["responses"] |= self._refusals()
         return operation
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        schema = super()._map_basic_serializer(serializer, direction)
+        for name, field in schema.get("properties", {}).items():
+            schema["properties"][name] = vocabulary.describe(name, field)
+        return schema
 
     def get_operation_id(self) -> str:
         """This will name the operation after its viewset and action: `points_award`."""

@@ -109,6 +109,16 @@ def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, A
     assert len(names) == len(operations(description))
 
 
+def test_says_what_every_field_and_parameter_means(description: dict[str, Any]) -> None:
+    for component, schema in description["components"]["schemas"].items():
+        for name, field in schema.get("properties", {}).items():
+            if name not in ("success", "data", "error") and "$ref" not in field:
+                assert field.get("description"), (component, name)
+    for operation in operations(description).values():
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (operation["operationId"], parameter["name"])
+
+
 def test_lets_a_person_authorize_with_key_and_secret(description: dict[str, Any]) -> None:
     schemes = description["components"]["securitySchemes"]
     headers = {name: (one["type"], one.get("name"), one.get("scheme")) for name, one in schemes.items()}
