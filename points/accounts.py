@@ -111,7 +111,8 @@ def _read_cards(
 
 
 def _read_customers(program: Program, named: set[uuid.UUID | None]) -> set[uuid.UUID]:
-    return set(program.customers.filter(pk__in=named - {None}).values_list("pk", flat=True))
+    known = [name for name in named if name is not None]
+    return set(program.customers.filter(pk__in=known).values_list("pk", flat=True))
 
 
 def _read(program: Program, card: uuid.UUID | str, definition: str | None) -> tuple | None:
