@@ -83,8 +83,10 @@ def _load(server: int, theirs: IO[bytes] | None = None, ours: IO[bytes] | None =
 
 def _stop_with_server(line: int, server: int) -> None:
     os.read(line, 1)
+    # A server that was killed cannot tell its workers, which would keep the port from the next one. It hangs up a
+    # moment before it stops being their parent.
+    time.sleep(REMIND_SECONDS)
     if os.getppid() != server:
-        # It was killed and cannot tell; its workers would keep the port from the next one.
         os.kill(os.getpid(), signal.SIGTERM)
     while True:
         # Python handles a signal when its main thread wakes up, and one that came as it fell asleep does not wake it.

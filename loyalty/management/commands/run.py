@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from loyalty import data_folder, durability, embedded
 
+PORT_SECONDS = 3
 WATCH_SECONDS = 0.3
 STOP_SECONDS = 40
 
@@ -40,14 +41,13 @@ class Command(BaseCommand):
         self._serve(None)
 
     def _refuse_taken_port(self) -> None:
-        # The server's workers share the port; a second service would be let in to share it as well.
-        with socket.socket(socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.HOST, settings.PORT))
-            except OSError as error:
+        # The workers of a server that was killed take a moment to notice.
+        deadline = time.monotonic() + PORT_SECONDS
+        while error := _bind_error():
+            if time.monotonic() > deadline:
                 reason = f"{settings.HOST}:{settings.PORT} cannot be used ({error.strerror})"
                 raise CommandError(f"{reason}: stop what listens there, or choose another port: PORT=8001") from error
+            time.sleep(0.1)
 
     def _is_behind(self) -> bool:
         executor = MigrationExecutor(connections["owner"])
@@ -116,6 +116,17 @@ class Command(BaseCommand):
             f"  curl -X POST {url}/api/points/award -H 'Authorization: Bearer {demo['LOYALTY_API_SECRET']}' \\\n"
             f"    -H 'Content-Type: application/json' -d '{body}'\n\nCtrl-C stops it.\n"
         )
+
+
+def _bind_error() -> OSError | None:
+    # The server's workers share the port among themselves; so a second service would be let in to share it, too.
+    with socket.socket(socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, settings.PORT))
+        except OSError as error:
+            return error
+    return None
 
 
 def _interrupt(*_: Any) -> NoReturn:
