@@ -57,7 +57,9 @@ class Directory:
 
     def __init__(self, *, program: Program, cards: Iterable[str], customers: Iterable[str]) -> None:
         self.program = program
-        self._cards = _read_cards(program, {membership.parse(card) for card in cards})
+        named = {card: membership.parse(card) for card in cards}
+        found = _read_cards(program, set(named.values()))
+        self._cards = {card: found[name] for card, name in named.items() if name in found}
         self._customers = _read_customers(program, {ids.parse("cus", customer) for customer in customers})
         self._definitions: dict[str | None, PointDefinition | errors.Refusal] = {}
         self._accounts: dict[tuple[uuid.UUID, str | None], AccountRef] = {}
@@ -66,10 +68,9 @@ class Directory:
         """This will answer what the function of that name does, and raise what it raises."""
         kind = self._definition(definition)
         if card is not None:
-            found = self._cards.get(membership.parse(card))
-            if found is None:
+            if card not in self._cards:
                 raise membership.CardNotFound(card)
-            card_id, customer_id = found
+            card_id, customer_id = self._cards[card]
             return Named(card_id=card_id, account=self._account(customer_id, definition, kind))
         owner = ids.parse("cus", customer or "")
         if owner is None or owner not in self._customers:
@@ -98,7 +99,7 @@ class Directory:
 def _read_cards(
     program: Program, named: set[uuid.UUID | str | None]
 ) -> dict[uuid.UUID | str | None, tuple[uuid.UUID, uuid.UUID]]:
-    """This will answer (card id, customer id) by the card's id and by its number."""
+    """This will answer (card id, customer id) by the card's id and by its number, of those that there are."""
     card_ids = [name for name in named if isinstance(name, uuid.UUID)]
     numbers = [name for name in named if isinstance(name, str)]
     known: dict[uuid.UUID | str | None, tuple[uuid.UUID, uuid.UUID]] = {}
