@@ -1,6 +1,5 @@
 """Postings served one after another under the locks of their accounts: settle, replay, refuse, post."""
 
-import copy
 import dataclasses
 import datetime
 import math
@@ -16,8 +15,8 @@ from cards.models import Card
 from loyalty import errors, idempotency, ids
 from points import store
 from points.book import AlreadyReversed, Book
-from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+from points.lots import ZERO, Snapshot
+from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note
 
 LIMIT_WINDOW = datetime.timedelta(seconds=60)
@@ -126,7 +125,7 @@ class Desk:
 
     def __init__(
         self,
-        rows: dict[uuid.UUID, PointAccount],
+        rows: dict[uuid.UUID, Snapshot],
         refs: dict[uuid.UUID, AccountRef],
         *,
         clocks: dict[uuid.UUID, datetime.datetime],
@@ -146,7 +145,7 @@ class Desk:
         written_at = timezone.now()
         return {
             account_id: Book(
-                account=copy.copy(row),
+                account=dataclasses.replace(row),
                 definition=self.refs[account_id].definition,
                 zone=ZoneInfo(self.refs[account_id].program.timezone),
                 written_at=written_at,
@@ -243,19 +242,19 @@ def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -
         raise CardExpired(card_id=public_id)
 
 
-def _check_limit(account: PointAccount, limit: int | None, at: datetime.datetime) -> None:
+def _check_limit(account: Snapshot, limit: int | None, at: datetime.datetime) -> None:
     if limit is not None and _is_window_open(account, at) and account.window_count >= limit:
         left = cast(datetime.datetime, account.window_started_at) + LIMIT_WINDOW - at
         raise TransactionLimitExceeded(retry_after=math.ceil(left.total_seconds()))
 
 
-def _count(account: PointAccount, at: datetime.datetime) -> None:
+def _count(account: Snapshot, at: datetime.datetime) -> None:
     if not _is_window_open(account, at):
         account.window_started_at, account.window_count = at, 0
     account.window_count += 1
 
 
-def _is_window_open(account: PointAccount, at: datetime.datetime) -> bool:
+def _is_window_open(account: Snapshot, at: datetime.datetime) -> bool:
     return account.window_started_at is not None and at < account.window_started_at + LIMIT_WINDOW
 
 

@@ -28,8 +28,8 @@ from points.counter import (
     TransactionNotFound,
     most_lots_pay,
 )
-from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointAccount
+from points.lots import ZERO, Snapshot
+from points.models import AccountRef, EntryType
 from points.page import Note
 
 __all__ = [
@@ -242,7 +242,7 @@ def _run(postings: Sequence[Posting], **options) -> list[Outcome]:
     return retry.run(once)
 
 
-def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, PointAccount]:
+def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
     """This will make the accounts that are not there and lock all of them; none of them is locked yet."""
     store.create(refs.values())
     return store.lock(refs)
@@ -251,7 +251,7 @@ def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, PointAccount]:
 def _post(
     postings: Sequence[Posting],
     refs: dict[uuid.UUID, AccountRef],
-    rows: dict[uuid.UUID, PointAccount],
+    rows: dict[uuid.UUID, Snapshot],
     tried: list[Outcome],
     *,
     render: Render | None,

@@ -10,10 +10,32 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from points import expiry
-from points.models import PointAccount
 
 ZERO = Decimal(0)
 NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+
+@dataclasses.dataclass(slots=True)
+class Snapshot:
+    """An account's row as the books work on it: a bulk makes a thousand, and a model takes ten times as long."""
+
+    id: uuid.UUID
+    program_id: uuid.UUID
+    may_go_negative: bool = False
+    balance: Decimal = ZERO
+    pending: Decimal = ZERO
+    lifetime_earned: Decimal = ZERO
+    lifetime_redeemed: Decimal = ZERO
+    lifetime_expired: Decimal = ZERO
+    version: int = 0
+    effective_at: datetime.datetime | None = None
+    last_activity_at: datetime.datetime | None = None
+    next_due_at: datetime.datetime | None = None
+    window_started_at: datetime.datetime | None = None
+    window_count: int = 0
+
+
+SNAPSHOT_COLUMNS = [field.name for field in dataclasses.fields(Snapshot)]
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,7 +55,7 @@ class Lot:
 class Lots:
     """The lots of an account that were read under its lock, and those made since."""
 
-    def __init__(self, account: PointAccount, zone: ZoneInfo, lots: Iterable[Lot]) -> None:
+    def __init__(self, account: Snapshot, zone: ZoneInfo, lots: Iterable[Lot]) -> None:
         self.account = account
         self.zone = zone
         self._all: dict[uuid.UUID, Lot] = {}

@@ -12,8 +12,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from loyalty import ids
-from points.lots import NEVER, ZERO, Lot, Lots
-from points.models import EntryType, PointAccount, PointDefinition, PointTransaction
+from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
+from points.models import EntryType, PointDefinition, PointTransaction
 
 THE_CLOCK = "clock"  # The actor of entries that time alone makes.
 
@@ -50,7 +50,7 @@ class Page:
     def __init__(
         self,
         *,
-        account: PointAccount,
+        account: Snapshot,
         definition: PointDefinition,
         zone: ZoneInfo,
         written_at: datetime.datetime,
@@ -191,6 +191,8 @@ class Page:
 
     def _unpaid(self, entry: PointTransaction) -> Decimal:
         """This will answer what the account owed before the entry, less what the entry has paid of it so far."""
+        if not self.debt(entry):
+            return ZERO
         paid = sum((-use.points for use in self._uses_of(entry) if use.lot_id is None), ZERO)
         return self.debt(entry) - paid
 

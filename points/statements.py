@@ -19,7 +19,7 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
-from points.lots import NEVER, ZERO, Lot
+from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, EntryType, PointAccount, PointDefinition, PointTransaction
 from points.page import THE_CLOCK, Page
 
@@ -83,7 +83,7 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     if not lots:
         # Nothing is due and nothing ends soon: what is written is right, and no books need to be opened.
         return Statement(last_activity=activity, **{name: snapshot[name] for name in _TOLD})
-    page = _page(account, PointAccount(id=account.id, **snapshot), lots, at=at)
+    page = _page(account, Snapshot(id=account.id, program_id=account.program.pk, **snapshot), lots, at=at)
     page.settle(at)
     return _statement(page.account, activity, list(_expiring(page, at=at, until=until)))
 
@@ -100,13 +100,17 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
     last = entries.order_by("-version").first()
     if last is None:
         return Statement()
-    past = PointAccount(
+    earned, redeemed, expired = _lifetimes(account.id, last.version)
+    past = Snapshot(
         id=account.id,
+        program_id=account.program.pk,
         balance=last.balance_after,
         pending=last.pending_after,
+        lifetime_earned=earned,
+        lifetime_redeemed=redeemed,
+        lifetime_expired=expired,
         effective_at=last.effective_at,
         last_activity_at=_last_activity_at(account.id, last.version),
-        **_lifetimes(account.id, last.version),
     )
     posted = entries.exclude(actor=THE_CLOCK).order_by("-version")
     activity = posted.values_list("id", "type", "points", "created_at").first()
@@ -127,16 +131,17 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
 def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[uuid.UUID, Statement]:
     """This will answer what many accounts have, by account, in two statements; no activity, nothing expiring."""
     refs = {account.id: account for account in accounts}
-    rows = PointAccount.objects.in_bulk(list(refs))
-    due = [row.pk for row in rows.values() if row.next_due_at is not None and row.next_due_at <= at]
+    found = PointAccount.objects.filter(pk__in=list(refs)).values_list(*SNAPSHOT_COLUMNS)
+    rows = [Snapshot(*columns) for columns in found]
+    due = [row.id for row in rows if row.next_due_at is not None and row.next_due_at <= at]
     lots: dict[uuid.UUID, list[Lot]] = {}
     for account_id, *columns in _open_lots(due):
         lots.setdefault(account_id, []).append(Lot(*columns))
     answers = dict.fromkeys(refs, Statement())
-    for row in rows.values():
-        page = _page(refs[row.pk], row, lots.get(row.pk, []), at=at)
+    for row in rows:
+        page = _page(refs[row.id], row, lots.get(row.id, []), at=at)
         page.settle(at)
-        answers[row.pk] = _statement(row)
+        answers[row.id] = _statement(row)
     return answers
 
 
@@ -246,12 +251,12 @@ WHERE a.id = %(account)s"""
 _ACTIVITY_ID = len(_SNAPSHOT)
 
 
-def _page(account: AccountRef, row: PointAccount, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
+def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
     zone = ZoneInfo(account.program.timezone)
     return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots)
 
 
-def _statement(row: PointAccount, activity: Activity | None = None, expiring: Sequence[Expiring] = ()) -> Statement:
+def _statement(row: Snapshot, activity: Activity | None = None, expiring: Sequence[Expiring] = ()) -> Statement:
     return Statement(last_activity=activity, expiring=expiring, **{name: getattr(row, name) for name in _TOLD})
 
 
@@ -311,12 +316,11 @@ def _last_activity_at(account_id: uuid.UUID, version: int) -> datetime.datetime 
     return activities.order_by("-version").values_list("effective_at", flat=True).first()
 
 
-def _lifetimes(account_id: uuid.UUID, version: int) -> dict[str, Decimal]:
-    """This will answer the lifetimes after the entry of that version, as the books count them."""
+def _lifetimes(account_id: uuid.UUID, version: int) -> tuple[Decimal, Decimal, Decimal]:
+    """This will answer what was earned, redeemed and expired up to the entry of that version, as the books count it."""
     with connection.cursor() as cursor:
         cursor.execute(_LIFETIMES, {"account": account_id, "version": version})
-        earned, redeemed, expired = cursor.fetchone()
-    return {"lifetime_earned": earned, "lifetime_redeemed": redeemed, "lifetime_expired": expired}
+        return cursor.fetchone()
 
 
 # What is reversed while it is pending was never earned; such a reversal changes the pending points.

@@ -17,11 +17,10 @@ from django.db import connection
 
 from loyalty import idempotency
 from points.book import Book, Spent
-from points.lots import ZERO, Lot
-from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+from points.lots import SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
+from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Use
 
-_ACCOUNT_COLUMNS = [field.attname for field in PointAccount._meta.concrete_fields]
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 _LOTS = f"SELECT {', '.join(_LOT_COLUMNS)} FROM points_pointlot WHERE account_id = %s"
 
@@ -127,7 +126,7 @@ class Facts:
 class Needed:
     """How many points of an account's lots a posting may take at most, and by when they may have fallen due."""
 
-    account: PointAccount
+    account: Snapshot
     at: datetime.datetime
     points: Decimal
 
@@ -141,16 +140,16 @@ class Record:
     answer: idempotency.Answer
 
 
-def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, PointAccount]:
+def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Snapshot]:
     """This will lock the accounts that exist, in the order of the whole service, and answer their rows."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(_ACCOUNT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])"
+            f"SELECT {', '.join(SNAPSHOT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])"
             " ORDER BY uuid_hash(id), id FOR NO KEY UPDATE",
             [list(account_ids)],
         )
         rows = cursor.fetchall()
-    return {row[0]: PointAccount.from_db("default", _ACCOUNT_COLUMNS, row) for row in rows}
+    return {row[0]: Snapshot(*row) for row in rows}
 
 
 def create(accounts: Iterable[AccountRef]) -> None:
@@ -362,5 +361,5 @@ def _record_row(record: Record) -> dict[str, Any]:
     }
 
 
-def _account_row(account: PointAccount) -> tuple[Any, ...]:
+def _account_row(account: Snapshot) -> tuple[Any, ...]:
     return (account.id, *(getattr(account, column) for column in _ACCOUNT_TYPES))
