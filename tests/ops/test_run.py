@@ -1,5 +1,7 @@
 """`manage.py run`: the second of the two commands."""
 
+import concurrent.futures
+import json
 import os
 import re
 import shutil
@@ -15,10 +17,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 from django.conf import settings
 
-from loyalty import data_folder
+from loyalty import data_folder, embedded
 
 PATIENCE = 30
 
@@ -52,6 +55,23 @@ class Run:
     def end(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
+
+    def award(self) -> int:
+        """The status of the award that the service suggests to try."""
+        demo = data_folder.read_demo(self.data_dir)
+        body = json.dumps({"card_id": demo["LOYALTY_CARD"], "points": 100, "reason": "Hello"}).encode()
+        headers = {"Authorization": f"Bearer {demo['LOYALTY_API_SECRET']}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/points/award", data=body, headers=headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.status
+
+    def web_server(self) -> int:
+        """The process whose workers answer."""
+        listed = subprocess.run(
+            ["ps", "-eo", "pid,ppid,args", "-ww"], capture_output=True, text=True, check=True
+        ).stdout
+        rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+        return next(int(pid) for pid, parent, args in rows if parent == str(self.process.pid) and "server" in args)
 
     def processes(self) -> list[str]:
         """The command lines of all that belongs to it, Postgres and the server's workers among them."""
@@ -146,6 +166,30 @@ def test_leaves_nothing_in_the_way_when_it_is_killed(service, folder, port):
     assert again.health() == (200, None)
     assert again.end() == 0
     assert again.processes() == []
+
+
+def test_leaves_nothing_in_the_way_when_it_is_killed_with_its_web_server(service, folder, port):
+    os.kill(service.web_server(), signal.SIGKILL)
+    service.end(signal.SIGKILL)
+    again = Run(folder / "the shop", port)
+    assert again.health() == (200, None)
+    assert again.end() == 0
+
+
+def test_answers_what_is_under_way_before_it_stops(service):
+    assert service.award() == 201
+    connection = psycopg2.connect(embedded.Server(service.data_dir).url())
+    with connection.cursor() as cursor, concurrent.futures.ThreadPoolExecutor() as caller:
+        cursor.execute("SELECT FROM points_pointaccount FOR NO KEY UPDATE")
+        waiting = caller.submit(service.award)
+        time.sleep(0.5)
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert not waiting.done()
+        connection.rollback()
+        assert waiting.result() == 201
+    connection.close()
+    assert service.process.wait(PATIENCE) == 0
 
 
 def test_says_so_when_the_port_is_taken(service, folder):
