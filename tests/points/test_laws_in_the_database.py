@@ -277,6 +277,17 @@ def test_refuses_an_entry_that_does_not_follow_on(till: Till, role: str, changes
         )
 
 
+def test_refuses_a_gap_although_the_balance_was_nothing(till: Till, role: str) -> None:
+    till.redeem(70)
+    with refused(till, match="do not follow on"):
+        run(
+            role,
+            f"WITH entry AS ({INSERT_ENTRY}) UPDATE points_pointaccount"
+            " SET balance = 1, version = %(version)s WHERE id = %(account)s",
+            **entry(till, before=0, after=1, version=6),
+        )
+
+
 def test_takes_an_entry_that_follows_on(till: Till, role: str) -> None:
     values = entry(till)
     with transaction.atomic(using=role), connections[role].cursor() as cursor:

@@ -67,10 +67,16 @@ def test_counts_only_what_posts(till: Till) -> None:
         till.award(1)
 
 
-def test_the_minute_begins_with_a_posting_that_posts(till: Till) -> None:
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_the_minute_begins_with_a_posting_that_posts(till: Till, is_refused: bool) -> None:
     till.award(1, at=NOON - 100 * SECOND, expires_at=NOON)
-    with pytest.raises(ledger.InsufficientPoints):
-        till.redeem(1, at=NOON)  # It settles what was due; it opens no minute.
+    # Each settles what was due and posts nothing: it opens no minute.
+    if is_refused:
+        with pytest.raises(ledger.InsufficientPoints):
+            till.redeem(1, at=NOON)
+    else:
+        assert till.expire(before=days(1), at=NOON) is None
+    assert till.history() == [("award", 1), ("expire", -1)]
     for second in (30, 31, 32):
         till.award(1, at=NOON + second * SECOND)
     with pytest.raises(ledger.TransactionLimitExceeded) as refused:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
@@ -314,6 +314,28 @@ def test_bulks_single_postings_blocks_and_settling_get_along(program: Program) -
     works = [bulk, bulk, single, single, settle, block]
     rounds = at_once(*(partial(until_it_is_over, work, seed) for seed, work in enumerate(works)))
     assert all(rounds)
+
+
+@pytest.mark.parametrize("are_new", [False, True], ids=["known accounts", "first postings"])
+def test_bulk_takes_its_accounts_in_lock_order_whatever_its_own(program: Program, are_new: bool) -> None:
+    definition = make_definition(program)
+    for _ in range(4):
+        first, *others, last = _in_lock_order([make_account(program, definition) for _ in range(5)])
+        if not are_new:
+            _award_one_each([first, *others, last])
+        with transaction.atomic():
+            _award_one_each([first])
+            # It must hold none of the later ones while it waits for the first.
+            bulk = Waiting(partial(_award_one_each, [last, *others, first]))
+            _award_one_each([last])
+        assert not isinstance(bulk.result(), errors.Refusal)
+
+
+def _in_lock_order(refs: list[AccountRef]) -> list[AccountRef]:
+    by_id = {ref.id: ref for ref in refs}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM unnest(%s::uuid[]) AS a (id) ORDER BY uuid_hash(id), id", [list(by_id)])
+        return [by_id[pk] for (pk,) in cursor.fetchall()]
 
 
 def test_bulks_over_new_accounts_in_opposite_orders_never_deadlock(program: Program) -> None:

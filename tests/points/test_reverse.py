@@ -208,8 +208,9 @@ def test_expires_at_once_what_a_lot_takes_back_after_its_end(program: Program, t
 def test_expires_later_what_it_gave_back_in_time(till: Till) -> None:
     till.award(60, expires_at=days(3))
     redemption = till.redeem(60)
-    assert till.row().next_due_at is not None
-    till.settle(days(2))
+    till.award(1, expires_at=days(1))
+    till.settle(days(1))
+    assert till.row().next_due_at is None  # Nothing was left that could end.
     till.reverse(redemption, at=days(2))
     till.settle(days(3))
     assert till.balance == 0
@@ -245,6 +246,21 @@ def test_gives_back_to_the_lots_that_paid_the_debt_the_last_one_first(program: P
     assert till.balance == 2
     till.reverse(adjustment, at=days(3))
     assert (till.balance, till.left()) == (8, [5, 3])
+    assert breaches(program) == set()
+
+
+def test_counts_the_last_payment_of_a_lot_that_paid_twice(program: Program) -> None:
+    till = with_clawback(program, "refuse", may_go_negative=True)
+    till.award(10)  # 1
+    redemption = till.redeem(8)
+    adjustment = till.adjust(-5)  # takes the other 2 and leaves a debt of 3
+    till.reverse(redemption, 1)  # lot 1 pays
+    till.award(1)  # 5 pays
+    till.reverse(redemption, 1)  # lot 1 pays again
+    assert (till.balance, till.left()) == (0, [0, 0])
+    assert till.uses(till.reverse(adjustment, 1)) == [(1, -1)]
+    assert till.uses(till.reverse(adjustment)) == [(1, -1), (5, -1), (1, -2)]
+    assert till.balance == 10 - 8 + 2 + 1
     assert breaches(program) == set()
 
 
