@@ -12,9 +12,6 @@ from loyalty.api import values
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="A larger one is lowered to 100.")
 PARAMETERS = [OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="From 1."), LIMIT]
 
-# Beyond it there is no list; it keeps the offset within what Postgres counts with.
-_MAX_PAGE = 10**12
-
 
 class Pages(PageNumberPagination):
     """Pages by number: `page` from 1, `limit` lowered to the maximum. A page after the last one is empty."""
@@ -34,7 +31,7 @@ class Pages(PageNumberPagination):
         Raises:
             errors.InvalidParameters: page or limit is below 1 or not a number.
         """
-        self.number = min(_positive(request, "page", default=1), _MAX_PAGE)
+        self.number = _positive(request, "page", default=1)
         self.limit = limit_of(request, default=self.page_size, maximum=self.max_page_size)
         self.total = queryset.count() if self.known_total is None else self.known_total
         first = (self.number - 1) * self.limit

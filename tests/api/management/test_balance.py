@@ -81,6 +81,16 @@ def test_is_right_at_the_moment_of_asking_and_writes_nothing(till: Till) -> None
 
 
 @time_machine.travel(AFTERNOON, tick=False)
+def test_takes_what_the_clock_did_for_no_activity(till: Till) -> None:
+    with time_machine.travel(AFTERNOON, tick=False) as clock:
+        order = data(till.award(30, expires_at="2025-12-29"))["transaction_id"]
+        clock.move_to(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+        entries = data(till.get(f"points/history/{till.card_id}"))["transactions"]
+        assert [entry["type"] for entry in entries] == ["expire", "award"]
+        assert balance(till)["last_activity"]["transaction_id"] == order
+        assert balance(till, as_of="2025-12-31")["last_activity"]["transaction_id"] == order
+
+
 def test_adds_up_what_expires_on_one_day_of_the_programme(till: Till) -> None:
     till.program.timezone = "Europe/Vilnius"
     till.program.save(update_fields=["timezone"])
