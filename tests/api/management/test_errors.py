@@ -15,8 +15,13 @@ from tests.api.management.till import Till, data, error, nothing_moves
 
 
 def test_answers_in_its_shape_on_a_path_that_leads_nowhere(till: Till) -> None:
-    for path in ("/api/nothing", "/api/points", "/api/points/award/", "/nothing", "/api/points/balance/a/b", "/"):
+    for path in ("/api/nothing", "/api/points", "/api/points/award/", "/nothing", "/api/points/balance/a/b"):
         error(till.client.get(path), 404, "NOT_FOUND")
+
+
+def test_leads_the_bare_address_to_the_explorer(till: Till) -> None:
+    answer = till.client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
 
 
 @pytest.mark.parametrize(
