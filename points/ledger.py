@@ -49,7 +49,7 @@ __all__ = [
     "adjust",
     "award",
     "expire",
-    "hold",
+    "lock",
     "post",
     "post_many",
     "redeem",
@@ -214,7 +214,7 @@ def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> None:
         retry.run(once)
 
 
-def hold(accounts: Iterable[AccountRef]) -> None:
+def lock(accounts: Iterable[AccountRef]) -> None:
     """This will lock accounts until the caller's transaction ends, so that no posting runs on them.
 
     Those that do not exist are made: otherwise a first posting could be on its way, with nothing there to wait for.

@@ -111,7 +111,7 @@ def replace(*, card: Card, reason: str, at: datetime.datetime) -> Card:
 def _stopped(card: Card) -> Card:
     """This will answer the card as it is once no posting runs on any account of its customer."""
     program, customer_id = card.program, card.customer_id
-    ledger.hold(
+    ledger.lock(
         ledger.AccountRef(program=program, definition=definition, customer_id=customer_id)
         for definition in program.definitions.all()
     )
