@@ -80,7 +80,6 @@ def test_is_right_at_the_moment_of_asking_and_writes_nothing(till: Till) -> None
     assert PointTransaction.objects.filter(program=till.program).count() == 3
 
 
-@time_machine.travel(AFTERNOON, tick=False)
 def test_takes_what_the_clock_did_for_no_activity(till: Till) -> None:
     with time_machine.travel(AFTERNOON, tick=False) as clock:
         order = data(till.award(30, expires_at="2025-12-29"))["transaction_id"]
@@ -91,6 +90,7 @@ def test_takes_what_the_clock_did_for_no_activity(till: Till) -> None:
         assert balance(till, as_of="2025-12-31")["last_activity"]["transaction_id"] == order
 
 
+@time_machine.travel(AFTERNOON, tick=False)
 def test_adds_up_what_expires_on_one_day_of_the_programme(till: Till) -> None:
     till.program.timezone = "Europe/Vilnius"
     till.program.save(update_fields=["timezone"])
