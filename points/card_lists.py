@@ -1,11 +1,13 @@
 """Lists of a programme's cards, by what they are and by what their customers have."""
 
-import dataclasses
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import models
 from django.db.models import Case, F, FilteredRelation, Func, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Lower
+from django_filters import Filter, FilterSet
 
 from cards.models import Card
 from loyalty.models import Program
@@ -13,20 +15,45 @@ from points import definitions
 from points.models import PointLot, points_field
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
-    """Which cards of a list are wanted; None: whatever. `until` is exclusive."""
+class CardFilters(FilterSet):
+    """Which cards of a list are wanted, by values that have been read. `created_before` is exclusive."""
 
-    status: str | None = None
-    email: str | None = None
-    since: datetime.datetime | None = None
-    until: datetime.datetime | None = None
+    status = Filter(method="in_status")
+    customer_email = Filter(method="of_customer")
+    tier = Filter(method="in_tier")
+    created_after = Filter("created_at", "gte")
+    created_before = Filter("created_at", "lt")
+
+    def __init__(self, selected: Mapping[str, Any], *, queryset: QuerySet[Card], at: datetime.datetime) -> None:
+        super().__init__(selected, queryset=queryset)
+        self.at = at
+
+    def in_status(self, cards: QuerySet[Card], _: str, status: str) -> QuerySet[Card]:
+        """This will answer the cards that are in a state by the clock."""
+        has_ended = Q(expires_at__lte=self.at)
+        match status:
+            case "expired":
+                return cards.filter(has_ended, status=Card.Status.ACTIVE)
+            case "active":
+                return cards.filter(~has_ended | Q(expires_at=None), status=Card.Status.ACTIVE)
+        return cards.filter(status=status)
+
+    def of_customer(self, cards: QuerySet[Card], _: str, email: str) -> QuerySet[Card]:
+        """This will answer the cards of the customer with that address, in whatever case."""
+        return cards.alias(email=Lower("customer__email")).filter(email=Lower(Value(email)))
+
+    def in_tier(self, cards: QuerySet[Card], _: str, tier: str) -> QuerySet[Card]:
+        """This will answer no card: none is in a tier that no programme has."""
+        return cards.none()
 
 
-def cards(*, program: Program, at: datetime.datetime, selection: Selection, sort: str) -> QuerySet[Card]:
-    """This will answer the programme's cards, their customers with them, by `sort`: `created_at`, `points_balance` or
-    `last_activity`, then `:asc` or `:desc`. Cards without a posting come last by activity."""
-    listed = _selected(program.cards.select_related("customer"), selection, at)
+def cards(*, program: Program, at: datetime.datetime, selected: Mapping[str, Any], sort: str) -> QuerySet[Card]:
+    """This will answer the programme's cards, `selected` as the filters name it, their customers with them.
+
+    They are sorted by `created_at`, `points_balance` or `last_activity`, then `:asc` or `:desc`. Cards without a
+    posting come last by activity.
+    """
+    listed = CardFilters(selected, queryset=program.cards.select_related("customer"), at=at).qs
     name, _, direction = sort.partition(":")
     if name == "created_at":
         key = F("created_at")
@@ -42,24 +69,6 @@ def cards(*, program: Program, at: datetime.datetime, selection: Selection, sort
     if direction == "asc":
         return listed.order_by(key.asc(), "pk")
     return listed.order_by(key.desc(nulls_last=True), "-pk")
-
-
-def _selected(listed: QuerySet[Card], selection: Selection, at: datetime.datetime) -> QuerySet[Card]:
-    has_ended = Q(expires_at__lte=at)
-    match selection.status:
-        case "expired":
-            listed = listed.filter(has_ended, status=Card.Status.ACTIVE)
-        case "active":
-            listed = listed.filter(~has_ended | Q(expires_at=None), status=Card.Status.ACTIVE)
-        case str(status):
-            listed = listed.filter(status=status)
-    if selection.email is not None:
-        listed = listed.alias(email=Lower("customer__email")).filter(email=Lower(Value(selection.email)))
-    if selection.since is not None:
-        listed = listed.filter(created_at__gte=selection.since)
-    if selection.until is not None:
-        listed = listed.filter(created_at__lt=selection.until)
-    return listed
 
 
 def _balance(program: Program, at: datetime.datetime) -> Coalesce:

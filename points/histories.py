@@ -3,11 +3,12 @@
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from django.db.models import Count, Func, Q, QuerySet, Sum
+from django_filters import Filter, FilterSet
 
 from loyalty import ids
 from loyalty.models import Program
@@ -16,15 +17,14 @@ from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointAccount, PointTransaction, Xid8Field
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Selection:
-    """Which entries of a list are wanted; None: whatever. `until` is exclusive."""
+class EntryFilters(FilterSet):
+    """Which entries of a list are wanted, by values that have been read. `to_date` is exclusive."""
 
-    type: str | None = None
-    since: datetime.datetime | None = None
-    until: datetime.datetime | None = None
-    reference: str | None = None
-    staff_member: str | None = None
+    type = Filter()
+    reference = Filter()
+    staff_member = Filter()
+    from_date = Filter("created_at", "gte")
+    to_date = Filter("created_at", "lt")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,24 +46,25 @@ class Reversed:
 
 
 def of_account(
-    *, account: AccountRef, at: datetime.datetime, selection: Selection | None = None
+    *, account: AccountRef, at: datetime.datetime, selected: Mapping[str, Any] | None = None
 ) -> QuerySet[PointTransaction]:
-    """This will write what fell due by `at`, and answer the account's entries, newest first."""
+    """This will write what fell due by `at`, and answer the account's entries, newest first, `selected` as the filters
+    name it."""
     if PointAccount.objects.filter(pk=account.id, next_due_at__lte=at).exists():
         ledger.settle([account], at=at)
-    entries = PointTransaction.objects.filter(account_id=account.id)
-    return _selected(entries, selection or Selection()).order_by("-version")
+    entries = PointTransaction.objects.filter(account_id=account.id).order_by("-version")
+    return EntryFilters(selected, queryset=entries).qs
 
 
-def of_program(*, program: Program, selection: Selection) -> QuerySet[PointTransaction]:
+def of_program(*, program: Program, selected: Mapping[str, Any] | None = None) -> QuerySet[PointTransaction]:
     """This will answer the programme's entries in the order in which they were written, their accounts with them.
 
     Left out are the newest, as long as a transaction runs whose entries could still come before them.
     """
     snapshot = Func(function="pg_current_snapshot", output_field=Xid8Field())
     oldest_running = Func(snapshot, function="pg_snapshot_xmin", output_field=Xid8Field())
-    entries = PointTransaction.objects.filter(program=program, xid__lt=oldest_running).select_related("account")
-    return _selected(entries, selection).order_by("xid", "id")
+    entries = PointTransaction.objects.filter(program=program, xid__lt=oldest_running)
+    return EntryFilters(selected, queryset=entries.select_related("account").order_by("xid", "id")).qs
 
 
 def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
@@ -112,14 +113,3 @@ def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:
         so_far = answers[undone]
         answers[undone] = Reversed(so_far.points + abs(entry.points) + entry.shortfall, (*so_far.by, entry.pk))
     return answers
-
-
-def _selected(entries: QuerySet[PointTransaction], selection: Selection) -> QuerySet[PointTransaction]:
-    conditions = {
-        "type": selection.type,
-        "created_at__gte": selection.since,
-        "created_at__lt": selection.until,
-        "reference": selection.reference,
-        "staff_member": selection.staff_member,
-    }
-    return entries.filter(**{name: value for name, value in conditions.items() if value is not None})

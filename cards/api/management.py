@@ -22,7 +22,7 @@ from loyalty.models import Scope
 from loyalty.permissions import caller, require
 from points import accounts, card_lists, definitions, histories, ledger, statements
 from points import membership as states
-from points.api.management import selection_of
+from points.api.management import selected
 
 TAG = ["Loyalty cards"]
 
@@ -118,16 +118,14 @@ class CardsViewSet(management.ManagementViewSet):
         query = shapes.CardsQuery.read(request.query_params.dict())
         program, now = caller(request).program, timezone.now()
         zone = ZoneInfo(program.timezone)
-        selection = card_lists.Selection(
-            status=query["status"],
-            email=query["customer_email"],
-            since=query["created_after"] and values.start(query["created_after"], zone),
-            until=query["created_before"] and values.end(query["created_before"], zone),
-        )
-        cards = card_lists.cards(program=program, at=now, selection=selection, sort=query["sort"])
-        # No card has a tier that no programme has.
+        since, until = query["created_after"], query["created_before"]
+        moments = {
+            "created_after": since and values.start(since, zone),
+            "created_before": until and values.end(until, zone),
+        }
+        cards = card_lists.cards(program=program, at=now, selected=query | moments, sort=query["sort"])
         pages = paging.Pages()
-        page = pages.paginate_queryset(cards.none() if query["tier"] else cards, request)
+        page = pages.paginate_queryset(cards, request)
         return management.respond({"cards": _cards(request, page), "pagination": pages.description()})
 
     @extend_schema(summary="Card", tags=TAG, responses={200: success(shapes.CardDetail)})
@@ -209,8 +207,9 @@ class CardsViewSet(management.ManagementViewSet):
         query = shapes.CardHistoryQuery.read(request.query_params.dict())
         program = caller(request).program
         account = accounts.find(program=program, card=card_id).account
-        selection = selection_of(query, ZoneInfo(program.timezone))
-        entries = histories.of_account(account=account, at=timezone.now(), selection=selection)
+        entries = histories.of_account(
+            account=account, at=timezone.now(), selected=selected(query, ZoneInfo(program.timezone))
+        )
         summary = histories.summary(entries)
         pages = paging.Pages(page_size=50, total=summary.total_transactions)
         page = pages.paginate_queryset(entries, request)

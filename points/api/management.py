@@ -270,8 +270,11 @@ class PointsViewSet(management.ManagementViewSet):
         """Lists the transactions of an account, newest first, with a summary of those that the filters select."""
         query = shapes.HistoryQuery.read(request.query_params.dict())
         named = _named(request, _from_path(card_id, query))
-        selection = selection_of(query, ZoneInfo(named.account.program.timezone))
-        entries = histories.of_account(account=named.account, at=timezone.now(), selection=selection)
+        entries = histories.of_account(
+            account=named.account,
+            at=timezone.now(),
+            selected=selected(query, ZoneInfo(named.account.program.timezone)),
+        )
         summary = histories.summary(entries)
         pages = paging.Pages(total=summary.total_transactions)
         page = pages.paginate_queryset(entries, request)
@@ -285,8 +288,8 @@ class PointsViewSet(management.ManagementViewSet):
         )
 
 
-def selection_of(query: dict[str, Any], zone: ZoneInfo) -> histories.Selection:
-    """This will answer which entries a query selects.
+def selected(query: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    """This will answer which entries a query selects, its dates as moments.
 
     Raises:
         errors.InvalidParameters: `from_date` is after `to_date`.
@@ -294,13 +297,7 @@ def selection_of(query: dict[str, Any], zone: ZoneInfo) -> histories.Selection:
     since, until = _start(query["from_date"], zone), query["to_date"] and values.end(query["to_date"], zone)
     if since is not None and until is not None and since >= until:
         raise errors.InvalidParameters({"from_date": ["Must not be after to_date."]}, rule="order")
-    return histories.Selection(
-        type=query["type"],
-        since=since,
-        until=until,
-        reference=query["reference"],
-        staff_member=query["staff_member"],
-    )
+    return query | {"from_date": since, "to_date": until}
 
 
 def _from_path(reference: str, query: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from loyalty.models import Scope
 from loyalty.permissions import caller
 from points import histories, ledger
 from points.api import management_shapes as shapes
-from points.api.management import TAG, selection_of
+from points.api.management import TAG, selected
 from points.models import PointTransaction
 
 
@@ -40,7 +40,7 @@ class TransactionsViewSet(management.ManagementViewSet):
         program = caller(request).program
         query = shapes.TransactionsQuery.read(request.query_params.dict())
         limit = paging.limit_of(request)
-        entries = histories.of_program(program=program, selection=selection_of(query, ZoneInfo(program.timezone)))
+        entries = histories.of_program(program=program, selected=selected(query, ZoneInfo(program.timezone)))
         if query["starting_after"] is not None:
             last = histories.find(program=program, reference=query["starting_after"])
             entries = histories.after(entries, last)

@@ -22,7 +22,7 @@ def award(program: Program, customer: Customer) -> PointTransaction:
 
 
 def listed(program: Program) -> list:
-    return [entry.pk for entry in histories.of_program(program=program, selection=histories.Selection())]
+    return [entry.pk for entry in histories.of_program(program=program)]
 
 
 def write_as_by_another_server(entry: PointTransaction) -> None:
