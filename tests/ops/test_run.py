@@ -33,7 +33,8 @@ class Run:
         self.data_dir, self.port = data_dir, port
         self.url = f"http://127.0.0.1:{port}"
         self.output = data_dir.with_suffix(".log")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+        hidden = ("DATABASE_", "PYTHONUNBUFFERED")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         with open(self.output, "w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, settings.BASE_DIR / "manage.py", "run"],

@@ -72,9 +72,11 @@ class Command(BaseCommand):
         try:
             self._wait_until_it_answers(child)
             self._greet()
+            self.stdout.flush()  # into a pipe or a file, too
             self._watch(child, server)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping …")
+            self.stdout.flush()
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
