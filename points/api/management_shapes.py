@@ -136,7 +136,9 @@ class DefinitionQuery(serializers.Input):
 class BalanceQuery(DefinitionQuery):
     """At which moment, and by which of an entry's dates."""
 
-    as_of = fields.Moment(**optional(help_text="The balance as it stood then. Not in the future."))
+    as_of = fields.Moment(
+        **optional(help_text="The balance as it stood then. Not in the future; a bare date: at its start.")
+    )
     basis = fields.Choice(
         among=("entry", "transaction"),
         required=False,
