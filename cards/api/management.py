@@ -81,12 +81,13 @@ class CardsViewSet(management.ManagementViewSet):
             require(request, Scope.POINTS_MANAGE)
         key, now, program = management.key_of(request), timezone.now(), caller(request).program
         expires_at = body["expires_at"] and values.start(body["expires_at"], ZoneInfo(program.timezone))
-        if expires_at is not None and expires_at <= now:
-            raise errors.InvalidParameters({"expires_at": ["Must be in the future."]}, rule="future")
         reference = body["customer_id"]
         known = membership.find_customer(program=program, reference=reference) if reference else None
 
         def work() -> idempotency.Answer:
+            # Here, so that a replay is answered also when the card has ended meanwhile.
+            if expires_at is not None and expires_at <= now:
+                raise errors.InvalidParameters({"expires_at": ["Must be in the future."]}, rule="future")
             customer = known or membership.enrol(
                 program=program,
                 email=body["customer_email"],

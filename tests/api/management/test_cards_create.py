@@ -2,6 +2,7 @@ import threading
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 
 from cards.models import Card, Customer
@@ -128,6 +129,14 @@ def test_answers_the_same_when_replayed(till: Till) -> None:
     assert again.headers["Idempotent-Replayed"] == "true"
     with nothing_moves(till.program):
         error(create(till, **JANE, initial_points=6, key="jane"), 422, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_answers_the_same_when_replayed_after_the_card_has_ended(till: Till) -> None:
+    with time_machine.travel("2027-03-01T12:00:00Z", tick=False):
+        first = create(till, **JANE, expires_at="2027-03-02", key="jane")
+    with time_machine.travel("2027-03-03T12:00:00Z", tick=False):
+        again = create(till, **JANE, expires_at="2027-03-02", key="jane")
+    assert (again.status_code, again.content) == (201, first.content)
 
 
 def test_does_not_remember_a_refusal(till: Till, program: Program) -> None:
