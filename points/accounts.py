@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.db import connection
 
 from cards import membership
-from loyalty import errors, ids
+from loyalty import ids
 from loyalty.models import Program
 from points import definitions
 from points.ledger import AccountRef
@@ -53,20 +53,29 @@ def find(
 
 
 class Directory:
-    """The accounts that many cards and customers name; each of them is read once."""
+    """The accounts that many cards and customers name; all of them are read at once."""
 
-    def __init__(self, *, program: Program, cards: Iterable[str], customers: Iterable[str]) -> None:
+    def __init__(
+        self,
+        *,
+        program: Program,
+        cards: Iterable[str],
+        customers: Iterable[str],
+        codes: Iterable[str | None],
+    ) -> None:
         self.program = program
         named = {card: membership.parse(card) for card in cards}
         found = _read_cards(program, set(named.values()))
         self._cards = {card: found[name] for card, name in named.items() if name in found}
         self._customers = _read_customers(program, {ids.parse("cus", customer) for customer in customers})
-        self._definitions: dict[str | None, PointDefinition | errors.Refusal] = {}
+        self._definitions = definitions.find_all(program, codes)
         self._accounts: dict[tuple[uuid.UUID, str | None], AccountRef] = {}
 
     def find(self, *, card: str | None, customer: str | None, definition: str | None) -> Named:
         """This will answer what the function of that name does, and raise what it raises."""
-        kind = self._definition(definition)
+        kind = self._definitions.get(definition)
+        if kind is None:
+            raise definitions.unknown()
         if card is not None:
             if card not in self._cards:
                 raise membership.CardNotFound(card)
@@ -76,17 +85,6 @@ class Directory:
         if owner is None or owner not in self._customers:
             raise membership.CustomerNotFound
         return Named(card_id=None, account=self._account(owner, definition, kind))
-
-    def _definition(self, code: str | None) -> PointDefinition:
-        if code not in self._definitions:
-            try:
-                self._definitions[code] = definitions.find(self.program, code)
-            except errors.Refusal as refusal:
-                self._definitions[code] = refusal
-        known = self._definitions[code]
-        if isinstance(known, errors.Refusal):
-            raise known
-        return known
 
     def _account(self, customer_id: uuid.UUID, code: str | None, kind: PointDefinition) -> AccountRef:
         account = self._accounts.get((customer_id, code))

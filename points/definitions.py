@@ -1,7 +1,9 @@
 """Programmes and the kinds of points that they have."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from loyalty import errors
 from loyalty.models import Program
@@ -48,11 +50,29 @@ def find(program: Program, code: str | None) -> PointDefinition:
     Raises:
         errors.InvalidParameters: there is none of that code.
     """
-    wanted = {"is_default": True} if code is None else {"code": code}
-    definition = PointDefinition.objects.filter(program=program, **wanted).first()
+    definition = find_all(program, [code]).get(code)
     if definition is None:
-        raise errors.InvalidParameters({"definition": ["There is no such definition of points."]}, rule="exists")
+        raise unknown()
     return definition
+
+
+def find_all(program: Program, codes: Iterable[str | None]) -> dict[str | None, PointDefinition]:
+    """This will answer, by code, those of the programme's definitions that there are; None is its default one."""
+    asked = set(codes)
+    named = Q(code__in=asked - {None})
+    if None in asked:
+        named |= Q(is_default=True)
+    found: dict[str | None, PointDefinition] = {}
+    for definition in PointDefinition.objects.filter(named, program=program):
+        found[definition.code] = definition
+        if definition.is_default:
+            found[None] = definition
+    return found
+
+
+def unknown() -> errors.InvalidParameters:
+    """This will answer the refusal of a code that no definition of the programme has."""
+    return errors.InvalidParameters({"definition": ["There is no such definition of points."]}, rule="exists")
 
 
 def make_default(definition: PointDefinition) -> None:

@@ -82,7 +82,9 @@ class BulkViewSet(management.ManagementViewSet):
         key = management.key_of(request)
         if body["validate_only"]:
             key = None
-        work = functools.partial(_post, caller(request), body, at=timezone.now(), started_at=started_at)
+        # Read before the transaction, which has no statements to spare, and once for all its tries.
+        postings = _postings(caller(request), body["transactions"], at=timezone.now())
+        work = functools.partial(_post, body, postings, started_at=started_at)
         if key is None:
             # The ledger tries again by itself, safely, where no transaction of ours is around it.
             answer = work()
@@ -94,10 +96,9 @@ class BulkViewSet(management.ManagementViewSet):
 
 
 def _post(
-    api_key: ApiKey, body: Mapping[str, Any], *, at: datetime.datetime, started_at: float
+    body: Mapping[str, Any], postings: Sequence[ledger.Posting | errors.Refusal], *, started_at: float
 ) -> idempotency.Answer | errors.Refusal:
     items = body["transactions"]
-    postings = _postings(api_key, items, at=at)
     good = [posting for posting in postings if isinstance(posting, ledger.Posting)]
     is_atomic, is_complete = body["mode"] == "atomic", len(good) == len(items)
     outcomes = iter(
@@ -135,6 +136,7 @@ def _postings(api_key: ApiKey, items: Sequence[Any], *, at: datetime.datetime) -
         program=api_key.program,
         cards=[item.card for item in well_formed if item.card is not None],
         customers=[item.customer for item in well_formed if item.customer is not None],
+        codes=[item.definition for item in well_formed],
     )
     return [item if isinstance(item, errors.Refusal) else _posting(item, directory, at=at) for item in read]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,6 +98,25 @@ def test_only_tells_what_would_happen(till: Till) -> None:
     }
     assert told["results"][1]["status"] == "failed"
     assert not IdempotencyRecord.objects.filter(owner_id=till.program.pk).exists()
+
+
+def test_sends_twelve_statements_at_most_however_items_name_their_accounts(till: Till, program: Program) -> None:
+    other = Till(program, CardFactory(customer=CustomerFactory(program=program)))
+    definitions.create_definition(program=program, code="miles", name="Miles")
+    by_customer = {"customer_id": other.customer_id, "card_id": None}
+    items = [
+        *(till.item("award", 1), other.item("award", 1, card_id=other.card.number)),
+        *(till.item("award", 1, **by_customer), till.item("award", 1, definition="miles")),
+        *(till.item("award", 1, definition=f"unknown-{n}") for n in range(20)),
+    ]
+    data(till.bulk(*items))
+    with CaptureQueriesContext(connection) as queries:
+        told = data(till.bulk(*items, key="night"))
+    statements = [query["sql"] for query in queries.captured_queries]
+    assert (told["successful"], told["failed"]) == (4, 20)
+    assert statements[-1] == "COMMIT"
+    assert len(statements[statements.index("BEGIN") :]) <= 12
+    assert len(statements) <= 12 + 5, "\n".join(statements)
 
 
 MALFORMED: list[tuple[Any, str]] = [
