@@ -104,7 +104,7 @@ def _post(
     outcomes = iter(
         ledger.post_many(
             good,
-            render=_render,
+            render=functools.partial(_render, is_trial=body["validate_only"]),
             is_atomic=is_atomic and is_complete,
             # Nothing will be posted, yet each item is told whether it could have been.
             is_trial=body["validate_only"] or (is_atomic and not is_complete),
@@ -152,15 +152,16 @@ def _posting(
     return ledger.Posting(type=item.type, account=named.account, at=at, note=note, key=item.key, **item.facts)
 
 
-def _render(outcome: ledger.Outcome) -> idempotency.Answer:
+def _render(outcome: ledger.Outcome, *, is_trial: bool) -> idempotency.Answer:
     if outcome.posting.key is None:
         return _UNKEPT
-    return idempotency.Answer(status=200, body=renderers.dumps(_posted(outcome)))
+    return idempotency.Answer(status=200, body=renderers.dumps(_posted(outcome, is_trial=is_trial)))
 
 
-def _posted(outcome: ledger.Outcome) -> dict[str, Any]:
+def _posted(outcome: ledger.Outcome, *, is_trial: bool) -> dict[str, Any]:
     assert outcome.entry is not None
-    return {"transaction_id": ids.public("txn", outcome.entry.pk), "new_balance": outcome.entry.balance_after}
+    transaction_id = None if is_trial else ids.public("txn", outcome.entry.pk)
+    return {"transaction_id": transaction_id, "new_balance": outcome.entry.balance_after}
 
 
 def _names(item: Any) -> dict[str, Any]:
@@ -180,6 +181,4 @@ def _result(answer: ledger.Outcome | errors.Refusal, *, is_rolled_back: bool, is
         return {"status": "rolled_back"}
     if answer.answer is not None and answer.answer.replayed:
         return {"status": "success", **orjson.loads(answer.answer.body), "replayed": True}
-    if is_trial:
-        return {"status": "success", "transaction_id": None, "new_balance": answer.balance}
-    return {"status": "success", **_posted(answer)}
+    return {"status": "success", **_posted(answer, is_trial=is_trial)}

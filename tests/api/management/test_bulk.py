@@ -100,6 +100,14 @@ def test_only_tells_what_would_happen(till: Till) -> None:
     assert not IdempotencyRecord.objects.filter(owner_id=till.program.pk).exists()
 
 
+def test_names_no_transaction_of_a_second_item_that_was_only_tried(till: Till) -> None:
+    item = till.item("award", 10, idempotency_key="order_1")
+    with nothing_moves(till.program):
+        first, second = data(till.bulk(item, item, validate_only=True))["results"]
+    assert second == first | {"replayed": True}
+    assert (first["transaction_id"], first["new_balance"]) == (None, 10)
+
+
 def test_sends_twelve_statements_at_most_however_items_name_their_accounts(till: Till, program: Program) -> None:
     other = Till(program, CardFactory(customer=CustomerFactory(program=program)))
     definitions.create_definition(program=program, code="miles", name="Miles")
