@@ -197,7 +197,10 @@ def post_many(
 
     Raises:
         errors.Unavailable: the database did not answer in time; nothing is posted, or a key of the caller tells.
+        ValueError: reversals or expiries in an atomic batch; they write what is before them, to read on from there.
     """
+    if is_atomic and any(posting.type in (EntryType.REVERSE, EntryType.EXPIRE) for posting in postings):
+        raise ValueError("an atomic batch awards, redeems and adjusts")
     return _run(postings, render=render, is_atomic=is_atomic, is_trial=is_trial) if postings else []
 
 
