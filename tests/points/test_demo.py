@@ -72,7 +72,11 @@ def test_changes_nothing_the_second_time(program):
 
 def test_names_a_card_that_can_be_posted_on(program):
     named = program.cards.get(number=data_folder.read_demo(settings.DATA_DIR)["LOYALTY_CARD"])
-    richest = PointAccount.objects.filter(program=program).order_by("-balance", "pk").first()
+    accounts = PointAccount.objects.filter(program=program)
+    made_at = datetime.datetime(2026, 8, 31, 9, tzinfo=datetime.UTC)
+    # The richest of all bought for the last time more than a year ago.
+    assert accounts.order_by("-balance").first().next_due_at < made_at
+    richest = accounts.filter(next_due_at__gt=made_at).order_by("-balance", "pk").first()
     assert named.customer_id == richest.customer_id
     program.cards.filter(pk=named.pk).update(status=Card.Status.BLOCKED)
     call_command("demo")

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.utils import timezone
 
 from cards.models import Card
@@ -65,12 +65,14 @@ class Command(BaseCommand):
         return password
 
     def _card_number(self, program: Program, known: dict[str, str]) -> str:
-        """One that can be posted on: the same as before, or the one with the most points."""
+        """One that can be posted on: the same as before, or the one with the most points that have not expired."""
         before = known.get("LOYALTY_CARD", "")
         cards = program.cards.filter(status=Card.Status.ACTIVE)
         if cards.filter(number=before).exists():
             return before
-        richest = cards.order_by(F("customer__accounts__balance").desc(nulls_last=True), "pk").first()
+        # Where something fell due, the account still tells its balance from before.
+        is_outdated = Case(When(customer__accounts__next_due_at__lte=timezone.now(), then=1), default=0)
+        richest = cards.order_by(is_outdated, F("customer__accounts__balance").desc(nulls_last=True), "pk").first()
         return richest.number if richest else before
 
 
