@@ -51,7 +51,7 @@ class AccountAdmin(console.ReadOnlyAdmin):
     search_fields = ("pk",)
     search_help_text = "Customer's e-mail, card number, name"
     ordering = ("pk",)
-    fields = (("holder", "kind", "shop"), ("active", "due", "key"))
+    fields = (("holder", "kind"), ("active", "due"), ("shop", "key"))
     change_form_outer_before_template = "admin/account_before.html"
     change_form_outer_after_template = "admin/account_after.html"
     actions_detail = ("adjust",)
