@@ -33,8 +33,25 @@ def _database(arguments: list[str]) -> Iterator[None]:
 
     from loyalty import embedded
 
-    with embedded.Server(settings.DATA_DIR).running() if settings.EMBEDDED else contextlib.nullcontext():
+    if not settings.EMBEDDED:
         yield
+        return
+    with embedded.Server(settings.DATA_DIR).running():
+        if arguments[0] != "migrate":
+            _migrate_if_behind()
+        yield
+
+
+def _migrate_if_behind() -> None:
+    """A folder that is new, or from before an upgrade, has not the tables that the command looks for."""
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from loyalty import upgrades
+
+    if upgrades.is_behind():
+        call_command("migrate", verbosity=0)
 
 
 def _needs_database(arguments: list[str]) -> bool:

@@ -11,9 +11,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
-from django.db.migrations.executor import MigrationExecutor
 
-from loyalty import data_folder, durability, embedded
+from loyalty import data_folder, durability, embedded, upgrades
 
 PORT_SECONDS = 3
 WATCH_SECONDS = 0.3
@@ -34,7 +33,7 @@ class Command(BaseCommand):
                 self._serve(server)
             return
         try:
-            if self._is_behind():
+            if upgrades.is_behind():
                 call_command("migrate", stdout=self.stdout)
         except OperationalError as error:
             raise CommandError(f"the database of DATABASE_URL cannot be used: {error}") from error
@@ -48,10 +47,6 @@ class Command(BaseCommand):
                 reason = f"{settings.HOST}:{settings.PORT} cannot be used ({error.strerror})"
                 raise CommandError(f"{reason}: stop what listens there, or choose another port: PORT=8001") from error
             time.sleep(0.1)
-
-    def _is_behind(self) -> bool:
-        executor = MigrationExecutor(connections["owner"])
-        return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
     def _serve(self, server: embedded.Server | None) -> None:
         for problem in durability.problems():
