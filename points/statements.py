@@ -28,7 +28,7 @@ SOON = 30  # Days.
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 # What of an account is told as it is, and what the clock needs.
 _TOLD = ["balance", "pending", "lifetime_earned", "lifetime_redeemed", "lifetime_expired", "last_activity_at"]
-_SNAPSHOT = [*_TOLD, "effective_at", "next_due_at"]
+_SNAPSHOT = [*_TOLD, "version", "effective_at", "next_due_at"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,21 +71,15 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     Its last activity is the newest entry that somebody posted; what the clock does is none.
     """
     until = at + datetime.timedelta(days=days)
-    with connection.cursor() as cursor:
-        # One statement, so that the balance, the lots and the last entry are of one moment.
-        cursor.execute(_STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK})
-        rows = cursor.fetchall()
-    if not rows:
+    standing = _standing(account, until=until)
+    if standing is None:
         return Statement()
-    snapshot = dict(zip(_SNAPSHOT, rows[0], strict=False))
-    activity = Activity(*rows[0][len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if rows[0][_ACTIVITY_ID] else None
-    lots = [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None]
-    if not lots:
+    if not standing.lots:
         # Nothing is due and nothing ends soon: what is written is right, and no books need to be opened.
-        return Statement(last_activity=activity, **{name: snapshot[name] for name in _TOLD})
-    page = _page(account, Snapshot(id=account.id, program_id=account.program.pk, **snapshot), lots, at=at)
+        return _statement(standing.row, standing.activity)
+    page = _page(account, standing.row, standing.lots, at=at)
     page.settle(at)
-    return _statement(page.account, activity, list(_expiring(page, at=at, until=until)))
+    return _statement(page.account, standing.activity, list(_expiring(page, at=at, until=until)))
 
 
 def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -> Statement:
@@ -121,11 +115,24 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
 
 
 def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
-    """This will answer the sum of the available points of the entries whose callers dated them up to a moment; an entry
-    without a date of its caller's counts from when it took effect."""
-    dated = Coalesce("transaction_date", "effective_at")
-    entries = PointTransaction.objects.filter(account_id=account.id).alias(dated_at=dated).filter(dated_at__lte=moment)
-    return entries.aggregate(sum=Sum(F("balance_after") - F("balance_before")))["sum"] or ZERO
+    """This will answer the sum of the available points of the entries whose callers dated them up to a moment that is
+    not in the future, with what was due by then; an entry without a date of its caller's counts from when it took
+    effect."""
+    standing = _standing(account, until=moment)
+    if standing is None:
+        return ZERO
+    row = standing.row
+    # Entries never change: those up to the row's version are what the row says, also if more are posted meanwhile.
+    entries = PointTransaction.objects.filter(account_id=account.id, version__lte=row.version)
+    dated = entries.alias(dated_at=Coalesce("transaction_date", "effective_at")).filter(dated_at__lte=moment)
+    written = dated.aggregate(sum=Sum(F("balance_after") - F("balance_before")))["sum"] or ZERO
+    if row.effective_at is not None and row.effective_at > moment:
+        # What was due by then has an entry by now, since a later one has been posted.
+        return written
+    before = row.balance
+    page = _page(account, row, standing.lots, at=moment)
+    page.settle(moment)
+    return written + page.account.balance - before
 
 
 def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[uuid.UUID, Statement]:
@@ -249,6 +256,31 @@ LEFT JOIN LATERAL (
 ) l ON TRUE
 WHERE a.id = %(account)s"""
 _ACTIVITY_ID = len(_SNAPSHOT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Standing:
+    """What is written of an account: its row, what somebody posted last, the lots to which something happens soon."""
+
+    row: Snapshot
+    activity: Activity | None
+    lots: Sequence[Lot]
+
+
+def _standing(account: AccountRef, *, until: datetime.datetime) -> _Standing | None:
+    """This will read an account, and the lots that start or end by `until`; None where nothing was ever posted."""
+    with connection.cursor() as cursor:
+        # One statement, so that the balance, the lots and the last entry are of one moment.
+        cursor.execute(_STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK})
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    first = rows[0]
+    return _Standing(
+        Snapshot(id=account.id, program_id=account.program.pk, **dict(zip(_SNAPSHOT, first, strict=False))),
+        Activity(*first[len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if first[_ACTIVITY_ID] else None,
+        [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None],
+    )
 
 
 def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:

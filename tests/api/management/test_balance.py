@@ -173,6 +173,23 @@ def test_sums_by_the_dates_of_callers(till: Till) -> None:
         assert balance(till, as_of="2025-01-02")["current_balance"] == 0
 
 
+def test_sums_by_the_dates_of_callers_with_what_was_due(till: Till) -> None:
+    with time_machine.travel(AFTERNOON, tick=False) as clock:
+        till.award(100, expires_at="2026-01-03")
+        till.award(7, valid_from="2026-01-03")
+        clock.move_to(datetime.datetime(2026, 1, 9, tzinfo=datetime.UTC))
+        expected = {"2025-12-27": 0, "2026-01-02T23:59:59Z": 100, "2026-01-03": 7, "2026-01-09": 7}
+
+        def told() -> dict[str, int]:
+            return {day: balance(till, as_of=day, basis="transaction")["current_balance"] for day in expected}
+
+        assert told() == expected
+        # The next posting writes what was due, and changes nothing of the past.
+        till.adjust(-5)
+        assert told() == expected | {"2026-01-09": 7 - 5}
+    assert PointTransaction.objects.filter(program=till.program).count() == 2 + 2 + 1
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [({"as_of": "2090-01-01"}, "as_of"), ({"as_of": "then"}, "as_of"), ({"definition": "stamps"}, "definition")],
