@@ -103,6 +103,8 @@ class ManagementSchema(AutoSchema):
             operation["description"] += f"\n\nNeeds the scope `{scope}`."
         for parameter in operation.get("parameters", []):
             parameter.setdefault("description", vocabulary.WORDS.get(parameter["name"], ("",))[0])
+            # The explorer would fill every example in, and ask for the balance of long ago or for what nothing matches.
+            parameter["schema"] = {name: told for name, told in parameter["schema"].items() if name != "example"}
         for response in operation["responses"].values():
             response["description"] = response["description"] or _SUCCESS
         operation["responses"] |= self._refusals()

@@ -128,3 +128,14 @@ def test_is_shown_from_packaged_assets(page: str) -> None:
     assert answer.status_code == 200
     assert b"/static/drf_spectacular_sidecar/" in answer.content
     assert b"https://cdn" not in answer.content
+
+
+def test_fills_in_no_parameter(description):
+    parameters = [
+        parameter
+        for path in description["paths"].values()
+        for operation in path.values()
+        for parameter in operation.get("parameters", [])
+    ]
+    assert parameters
+    assert not [parameter for parameter in parameters if "example" in parameter or "example" in parameter["schema"]]
