@@ -73,6 +73,11 @@ def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> Query
     return entries.filter(Q(xid__gte=entry.xid), Q(xid__gt=entry.xid) | Q(id__gt=entry.id))
 
 
+def before(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
+    """This will answer those entries of a programme's list that come before one of them, the nearest first."""
+    return entries.filter(Q(xid__lte=entry.xid), Q(xid__lt=entry.xid) | Q(id__lt=entry.id)).reverse()
+
+
 def find(*, program: Program, reference: str) -> PointTransaction:
     """This will answer the programme's entry of that id as callers see it, its account and definition with it.
 

@@ -183,6 +183,17 @@ class TransactionsQuery(SelectionQuery):
     """Which transactions of the programme are wanted."""
 
     starting_after = fields.Text(max_length=100, **optional(help_text="The last transaction of the page before."))
+    ending_before = fields.Text(
+        max_length=100,
+        **optional(help_text="The first transaction of the page after: the way back. Not with `starting_after`."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """This will see to it that the list goes one way."""
+        if attrs["starting_after"] is not None and attrs["ending_before"] is not None:
+            fault = ErrorDetail("Send starting_after or ending_before, not both.", code="exclusive")
+            raise ValidationError({"ending_before": [fault]})
+        return super().validate(attrs)
 
 
 class Redemption(serializers.Output):
@@ -368,7 +379,10 @@ class Transactions(serializers.Output):
     """A page of the programme's transactions, in the order in which they were written."""
 
     transactions = ProgramTransaction(many=True)
-    has_more = fields.Bool(help_text="Ask again with the last id as `starting_after`.")
+    has_more = fields.Bool(
+        help_text="There are more that way: ask again with the last id as `starting_after`, or, going back, with the "
+        "first id as `ending_before`."
+    )
 
 
 class BulkError(serializers.Output):

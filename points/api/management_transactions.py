@@ -36,7 +36,7 @@ class TransactionsViewSet(management.ManagementViewSet):
     )
     def list(self, request: Request) -> HttpResponse:
         """Lists the programme's transactions in the order in which they were written, `limit` at a time: a cursor that
-        neither skips nor repeats one while others are added."""
+        neither skips nor repeats one while others are added. `ending_before` goes back; each page is in that order."""
         program = caller(request).program
         query = shapes.TransactionsQuery.read(request.query_params.dict())
         limit = paging.limit_of(request)
@@ -44,8 +44,12 @@ class TransactionsViewSet(management.ManagementViewSet):
         if query["starting_after"] is not None:
             last = histories.find(program=program, reference=query["starting_after"])
             entries = histories.after(entries, last)
-        page = list(entries[: limit + 1])
-        return management.respond({"transactions": _written(page[:limit]), "has_more": len(page) > limit})
+        elif query["ending_before"] is not None:
+            first = histories.find(program=program, reference=query["ending_before"])
+            entries = histories.before(entries, first)
+        found = list(entries[: limit + 1])
+        page = found[:limit] if query["ending_before"] is None else found[:limit][::-1]
+        return management.respond({"transactions": _written(page), "has_more": len(found) > limit})
 
     @extend_schema(summary="Transaction", tags=TAG, responses={200: success(shapes.ProgramTransaction)})
     def retrieve(self, request: Request, transaction_id: str) -> HttpResponse:

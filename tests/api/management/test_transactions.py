@@ -76,6 +76,43 @@ def test_walks_through_by_cursor_while_others_are_added(till: Till) -> None:
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
+def test_walks_back_by_cursor_while_others_are_added(till: Till) -> None:
+    # Entries of one transaction, too: their order is that of their ids.
+    till.bulk(*(till.item("award", points) for points in range(1, 4)))
+    till.award(4)
+    newest = data(till.award(5))["transaction_id"]
+    pages: list[list[int]] = []
+    query: dict[str, Any] = {"limit": 2, "ending_before": newest}
+    while True:
+        page = transactions(till, **query)
+        pages.append([entry["points"] for entry in page["transactions"]])
+        till.award(6)
+        if not page["has_more"]:
+            break
+        query["ending_before"] = page["transactions"][0]["id"]
+    assert pages == [[3, 4], [1, 2]]
+
+
+def test_has_nothing_before_the_first(till: Till) -> None:
+    first = data(till.award(1))["transaction_id"]
+    till.award(2)
+    assert transactions(till, ending_before=first) == {"transactions": [], "has_more": False}
+
+
+def test_goes_back_among_what_the_filters_select(till: Till) -> None:
+    till.award(1)
+    till.award(2)
+    till.redeem(3)
+    last = data(till.award(4))["transaction_id"]
+    assert points_of(till, type="award", ending_before=last) == [1, 2]
+
+
+def test_goes_one_way_at_a_time(till: Till) -> None:
+    cursor = data(till.award(1))["transaction_id"]
+    answer = till.get("points/transactions", starting_after=cursor, ending_before=cursor)
+    assert error(answer, 400, "INVALID_PARAMETERS")["details"] == {"field": "ending_before", "rule": "exclusive"}
+
+
 def test_does_not_show_a_row_while_one_could_still_come_before_it(till: Till, program: Program) -> None:
     bob = Till(program, CardFactory(customer=CustomerFactory(program=program, name="Bob")))
     slow_has_begun, slow_may_end = threading.Event(), threading.Event()
@@ -116,7 +153,8 @@ def test_refuses_a_malformed_query(till: Till, query: dict[str, str], field: str
 def test_does_not_know_a_cursor_of_others(till: Till, stranger: Till) -> None:
     theirs = data(stranger.award(1))["transaction_id"]
     for cursor in (theirs, "txn_" + "0" * 32, "nonsense"):
-        error(till.get("points/transactions", starting_after=cursor), 404, "TRANSACTION_NOT_FOUND")
+        for way in ("starting_after", "ending_before"):
+            error(till.get("points/transactions", **{way: cursor}), 404, "TRANSACTION_NOT_FOUND")
 
 
 def test_does_not_tell_transactions_of_others(till: Till, stranger: Till) -> None:
