@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Value
+from django.db.models import Case, Value, When
 from django.db.models.functions import Lower
 
 from cards.models import Card, Customer
@@ -94,7 +94,9 @@ def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Custom
     # Skipped where another has the address, or is being made with it: the INSERT has waited for that one.
     same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
     if same.pk != customer.pk:
-        card = same.cards.order_by("created_at", "pk").first()
+        # A replaced one would be of no use to the caller.
+        active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
+        card = same.cards.order_by(active_first, "created_at", "pk").first()
         raise DuplicateCustomer(existing_card_id=ids.public("card", card.pk) if card else None)
     return customer
 

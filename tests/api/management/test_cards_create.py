@@ -64,6 +64,12 @@ def test_refuses_the_same_address_in_any_case(till: Till) -> None:
         assert error(answer, 409, "DUPLICATE_CUSTOMER") == {"existing_card_id": first}
 
 
+def test_names_the_active_card_of_a_customer_whose_first_was_replaced(till: Till) -> None:
+    first = data(create(till, **JANE), 201)["id"]
+    new = data(till.post(f"loyalty-cards/{first}/replace", {"reason": "Lost"}), 201)["id"]
+    assert error(create(till, **JANE), 409, "DUPLICATE_CUSTOMER") == {"existing_card_id": new}
+
+
 def test_names_no_card_of_a_customer_without_one(till: Till, program: Program) -> None:
     Customer.objects.create(program=program, email="jane@example.com")
     assert error(create(till, **JANE), 409, "DUPLICATE_CUSTOMER") == {"existing_card_id": None}
