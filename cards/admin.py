@@ -274,13 +274,13 @@ class CardAdmin(console.TableAdmin):
 
     @action(description="Unblock", url_path="unblock", icon="lock_open", permissions=["change"])
     def unblock(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """This will let the card earn and redeem again."""
+        """This will put the card into the state that it was blocked in."""
         return self._change(
             request,
             object_id,
             form_class=BlockForm,
             verb="Unblock",
-            explanation="It earns and redeems again.",
+            explanation="It is again what it was before it was blocked: active or inactive.",
             change=lambda card, said: membership.unblock(card=card, reason=said["reason"], note=said["internal_note"]),
             done="is unblocked",
         )

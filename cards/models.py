@@ -49,6 +49,10 @@ class Card(models.Model):
     number = models.CharField(max_length=14, editable=False, help_text="LC and 12 digits.")
     design = models.CharField(max_length=50, default="default")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    # What unblocking goes back to: a card that was never activated is still not.
+    status_before_block = models.CharField(
+        max_length=10, choices=Status.choices, default=Status.ACTIVE, db_default=Status.ACTIVE, editable=False
+    )
     status_reason = models.CharField(max_length=255, blank=True)
     internal_note = models.CharField(max_length=1000, blank=True)
     blocked_at = models.DateTimeField(null=True, blank=True)

@@ -62,11 +62,20 @@ def block(*, card: Card, reason: str, note: str, at: datetime.datetime) -> Card:
         CardReplaced: it was replaced, so it is stopped already.
     """
     card = _stopped(card)
-    return _change(card, status=Card.Status.BLOCKED, status_reason=reason, internal_note=note, blocked_at=at)
+    before = card.status_before_block if card.status == Card.Status.BLOCKED else card.status
+    return _change(
+        card,
+        status=Card.Status.BLOCKED,
+        status_before_block=before,
+        status_reason=reason,
+        internal_note=note,
+        blocked_at=at,
+    )
 
 
 def unblock(*, card: Card, reason: str, note: str) -> Card:
-    """This will make a blocked card active again; one in another state stays in it. In the caller's transaction.
+    """This will put a blocked card into the state that it was blocked in; one that is not blocked stays as it is. In
+    the caller's transaction.
 
     Raises:
         CardReplaced: it was replaced.
@@ -74,7 +83,7 @@ def unblock(*, card: Card, reason: str, note: str) -> Card:
     card = _stopped(card)
     if card.status != Card.Status.BLOCKED:
         return card
-    return _change(card, status=Card.Status.ACTIVE, status_reason=reason, internal_note=note, blocked_at=None)
+    return _change(card, status=card.status_before_block, status_reason=reason, internal_note=note, blocked_at=None)
 
 
 def activate(*, card: Card) -> Card:

@@ -170,7 +170,8 @@ class CardsViewSet(management.ManagementViewSet):
         summary="Unblock a card", tags=TAG, request=shapes.StateInput, responses={200: success(shapes.CardState)}
     )
     def unblock(self, request: Request, card_id: str) -> HttpResponse:
-        """Lets a blocked card earn and redeem again."""
+        """Lifts a block: the card is again what it was before, active or inactive. One that is not blocked stays as it
+        is."""
         body = shapes.StateInput.read(request.data)
         note = body["internal_note"] or ""
         return _change(

@@ -47,6 +47,20 @@ def test_an_unblocked_card_works_again(till: Till) -> None:
     data(till.award(1), 201)
 
 
+def test_an_unblocked_card_is_what_it_was_before_the_block(till: Till) -> None:
+    new = {"customer_email": "jane@example.com", "customer_name": "Jane", "auto_activate": False}
+    card_id = data(till.post("loyalty-cards", new), 201)["id"]
+    # Blocked twice: the second time, it was blocked before.
+    for action in ("block", "block", "unblock"):
+        told = data(till.post(f"loyalty-cards/{card_id}/{action}", {"reason": "Suspicious"}), 200)
+    assert (told["status"], told["can_earn_points"], told["blocked_at"]) == ("inactive", False, None)
+    error(till.award(1, card_id=card_id), 403, "CARD_INACTIVE")
+    data(till.post(f"loyalty-cards/{card_id}/activate"), 200)
+    for action in ("block", "unblock"):
+        told = data(till.post(f"loyalty-cards/{card_id}/{action}", {"reason": "Suspicious"}), 200)
+    assert told["status"] == "active"
+
+
 def test_a_card_that_is_not_blocked_stays_as_it_is(till: Till, card: Card) -> None:
     Card.objects.filter(pk=card.pk).update(status="inactive")
     assert data(change(till, "unblock", reason="Found"), 200)["status"] == "inactive"
