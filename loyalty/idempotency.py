@@ -1,5 +1,6 @@
 """Answering once: the same key with the same request gets the answer that the first one got."""
 
+import datetime
 import hashlib
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,9 @@ import orjson
 from django.db import connection, transaction
 
 from loyalty import errors, retry
+
+KEPT_DAYS = 30  # At least: whoever retries within that gets the first answer.
+PURGE_BATCH = 5_000
 
 _MOST_DIGITS = 100
 
@@ -66,6 +70,35 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
     if isinstance(answer, errors.Refusal):
         raise answer
     return answer
+
+
+def purge(*, before: datetime.datetime) -> int:
+    """This will delete what was remembered before a moment, a batch in each transaction, and answer how many it was.
+
+    Two may run at once: each passes by what the other is deleting.
+    """
+    purged = 0
+    # Each batch begins where the last one ended: the index still has the deleted ones, and they would be read again.
+    since = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_PURGE, [since, before, PURGE_BATCH])
+            count, newest_at = cursor.fetchone()
+        purged += count
+        if count < PURGE_BATCH:
+            return purged
+        since = newest_at
+
+
+_PURGE = """
+WITH purged AS (
+    DELETE FROM loyalty_idempotencyrecord WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM loyalty_idempotencyrecord WHERE created_at >= %s AND created_at < %s
+        ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
+    )) RETURNING created_at
+)
+SELECT count(*), max(created_at) FROM purged
+"""
 
 
 def _answer_under(
