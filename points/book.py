@@ -275,7 +275,7 @@ class Book(Page):
                     expiry.inactivity_end(last_activity_at=at, starts_at=starts_at, months=months, zone=self.zone)
             elif expires_at <= starts_at:
                 raise errors.InvalidParameters(
-                    {"expires_at": ["Points must expire after now and after they become valid."]}, rule="in_future"
+                    {"expires_at": ["Points must expire after now and after they become valid."]}, rule="future"
                 )
         except expiry.OutOfRange as error:
             raise errors.InvalidParameters({"valid_from": [str(error)]}, rule="out_of_range") from error
