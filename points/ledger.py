@@ -204,17 +204,19 @@ def post_many(
     return _run(postings, render=render, is_atomic=is_atomic, is_trial=is_trial) if postings else []
 
 
-def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> None:
-    """This will write the entries for what fell due by `at` in those of the accounts that exist."""
+def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> int:
+    """This will write the entries for what fell due by `at` in those of the accounts that exist, and count them."""
     refs = {account.id: account for account in accounts}
 
-    def once() -> None:
+    def once() -> int:
         with transaction.atomic():
             rows = store.lock(refs)
-            store.write(Desk(rows, refs, clocks=dict.fromkeys(rows, at)).settled())
+            books = Desk(rows, refs, clocks=dict.fromkeys(rows, at)).settled()
+            written = sum(len(book.entries) for book in books)
+            store.write(books)
+            return written
 
-    if refs:
-        retry.run(once)
+    return retry.run(once) if refs else 0
 
 
 def lock(accounts: Iterable[AccountRef]) -> None:

@@ -1,0 +1,23 @@
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from loyalty import errors
+from points import due
+
+
+class Command(BaseCommand):
+    help = "Writes the entries for points that started or ended in accounts that nobody touched. It can be repeated."
+
+    def handle(self, **_: Any) -> None:
+        started = time.monotonic()
+        try:
+            tally = due.settle(at=timezone.now())
+        except errors.Unavailable as refusal:
+            raise CommandError(f"{refusal} Run it again: it goes on with what is left.") from refusal
+        self.stdout.write(
+            f"Wrote {tally.entries:,} entries in {tally.due:,} due accounts of {tally.accounts:,}"
+            f" in {time.monotonic() - started:.1f} s."
+        )
