@@ -22,6 +22,20 @@ def flag(name: str) -> bool:
     return value in ("true", "1")
 
 
+def number(name: str, *, default: int, most: int) -> int:
+    value = env.str(name, default=str(default))
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number from 1 to {most}")
+    return int(value)
+
+
+def log_level() -> str:
+    value = env.str("LOG_LEVEL", default="INFO").upper()
+    if value not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise ImproperlyConfigured(f"LOG_LEVEL is {value!r}: use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return value
+
+
 # Where this installation keeps what is its own
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -97,9 +111,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Web server
 
 HOST = env.str("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
-WEB_WORKERS = env.int("WEB_WORKERS", default=3)
-WEB_THREADS = env.int("WEB_THREADS", default=2)
+PORT = number("PORT", default=8000, most=65535)
+WEB_WORKERS = number("WEB_WORKERS", default=3, most=1000)
+WEB_THREADS = number("WEB_THREADS", default=2, most=1000)
 
 # Applications and what a request passes through
 
@@ -215,7 +229,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
     "filters": {"request_id": {"()": "loyalty.middleware.RequestIdFilter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
+    "root": {"handlers": ["console"], "level": log_level()},
     # Django's own handlers would print each line twice.
     "loggers": {
         "django": {"handlers": [], "propagate": True},

@@ -32,7 +32,11 @@ def test_have_no_default_secret_with_a_database_of_ones_own(tmp_path):
         ({"DATABASE_URL": "postgres://app@db/loyalty?sslmod=require"}, 'invalid URI query parameter: "sslmod"'),
         ({"DATABASE_OWNER_URL": "host=db dbname=loyalty"}, "DATABASE_OWNER_URL must be postgres://"),
         ({"HTTPS": "ture"}, "HTTPS is 'ture'"),
-        ({"PORT": "http"}, "invalid literal for int"),
+        ({"PORT": "http"}, "PORT is 'http'"),
+        ({"PORT": "65536"}, "PORT is '65536'"),
+        ({"WEB_WORKERS": "0"}, "WEB_WORKERS is '0'"),
+        ({"WEB_THREADS": ""}, "WEB_THREADS is ''"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'"),
     ],
 )
 def test_refuse_a_bad_value(tmp_path, variables, complaint):
