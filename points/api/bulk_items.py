@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty import errors, idempotency
-from loyalty.api import values
+from loyalty.api import serializers, values
 from loyalty.models import ApiKey, Scope
 from points import ledger
+from points.api import management_shapes as shapes
 from points.models import EntryType
 
 
@@ -62,10 +63,8 @@ def read(data: Any, api_key: ApiKey) -> Item | errors.Refusal:
 def _fields(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise errors.InvalidParameters({"transactions": ["Each item must be a JSON object."]}, rule="type")
-    is_card, is_customer = data.get("card_id") is not None, data.get("customer_id") is not None
-    if is_card == is_customer:
-        name, rule = ("customer_id", "exclusive") if is_card else ("card_id", "required")
-        raise errors.InvalidParameters({name: ["Send card_id or customer_id, and not both."]}, rule=rule)
+    if faults := shapes.naming_faults(data):
+        raise serializers.refusal(faults)
     found = {}
     for name, is_required, reader in _FIELDS:
         value = data.get(name)

@@ -33,7 +33,7 @@ class AccountInput(serializers.Input):
 
     def to_internal_value(self, data: Any) -> Any:
         """This will read the fields, and see to it that exactly one account is named."""
-        faults = _naming_faults(data) if isinstance(data, Mapping) else {}
+        faults = naming_faults(data) if isinstance(data, Mapping) else {}
         try:
             read = super().to_internal_value(data)
         except ValidationError as failure:
@@ -43,7 +43,8 @@ class AccountInput(serializers.Input):
         return read
 
 
-def _naming_faults(data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
+def naming_faults(data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
+    """This will say what is wrong with how an account is named; nothing where one is."""
     is_card, is_customer = data.get("card_id") is not None, data.get("customer_id") is not None
     if is_card and is_customer:
         return {"customer_id": [ErrorDetail("Send card_id or customer_id, not both.", code="exclusive")]}
@@ -157,7 +158,7 @@ class ExpiringQuery(DefinitionQuery):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """This will see to it that no account is named twice."""
         if attrs["card_id"] is not None and attrs["customer_id"] is not None:
-            raise ValidationError(_naming_faults(attrs))
+            raise ValidationError(naming_faults(attrs))
         return attrs
 
 

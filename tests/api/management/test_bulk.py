@@ -127,6 +127,14 @@ def test_sends_twelve_statements_at_most_however_items_name_their_accounts(till:
     assert len(statements) <= 12 + 5, "\n".join(statements)
 
 
+@pytest.mark.parametrize("names", [{"card_id": None}, {"customer_id": "cus_1"}])
+def test_words_how_an_item_names_nobody_or_two_as_a_single_posting_does(till: Till, names: dict[str, Any]) -> None:
+    single = till.post("points/award", till.body(1) | names).json()["error"]
+    [result] = data(till.bulk(till.item("award", 1, **names)))["results"]
+    assert result["error"]["message"] == single["message"]
+    assert result["error"]["details"] == single["details"]
+
+
 MALFORMED: list[tuple[Any, str]] = [
     (None, "INVALID_PARAMETERS"),
     ([], "INVALID_PARAMETERS"),
