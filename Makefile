@@ -44,6 +44,7 @@ restore: $(STAMP)
 
 # The stamp is written last: an installation that was interrupted is made again.
 $(STAMP): requirements.txt
+	@echo "Installing what it needs into .venv: once, about half a minute …"
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $(STAMP)
