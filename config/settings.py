@@ -193,7 +193,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "Points that are exact, explainable and safe to retry. Authorize with the key id and secret of an API key, "
         "or with the secret alone. Amounts are exact decimals, times are ISO 8601 in UTC, and every POST takes an "
-        "`Idempotency-Key`."
+        "`Idempotency-Key`. An empty value in a query string counts as not sent."
     ),
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,

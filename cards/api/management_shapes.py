@@ -84,7 +84,7 @@ class ReplaceInput(serializers.Input):
     reason = fields.Text(max_length=255)
 
 
-class CardsQuery(serializers.Input):
+class CardsQuery(serializers.Query):
     """Which cards are wanted, and in which order."""
 
     status = fields.Choice(among=STATES, **optional())

@@ -61,7 +61,8 @@ def limit_of(request: Request, *, default: int = 20, maximum: int = 100) -> int:
 
 def _positive(request: Request, name: str, *, default: int) -> int:
     given = request.query_params.get(name)
-    if given is None:
+    # An empty value is how many clients say that nothing was chosen.
+    if not given:
         return default
     try:
         return values.at_least(given, 1)

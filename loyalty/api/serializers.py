@@ -36,6 +36,19 @@ class Input(serializers.Serializer):
         return cls()
 
 
+class Query(Input):
+    """Reads a query string."""
+
+    @classmethod
+    def read(cls, data: Mapping[str, str]) -> dict[str, Any]:
+        """This will answer what the caller chose; an empty value is how many clients say that nothing was.
+
+        Raises:
+            errors.InvalidParameters: a value is malformed.
+        """
+        return super().read({name: value for name, value in data.items() if value})
+
+
 class Output(serializers.Serializer):
     """Writes an object's attributes as a dictionary for the renderer. It describes the answer, too."""
 

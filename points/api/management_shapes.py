@@ -128,7 +128,7 @@ class BulkInput(serializers.Input):
     validate_only = fields.Flag(required=False, default=False, help_text="Tells what would happen; nothing is posted.")
 
 
-class DefinitionQuery(serializers.Input):
+class DefinitionQuery(serializers.Query):
     """Which points are meant."""
 
     definition = Definition()
@@ -162,7 +162,7 @@ class ExpiringQuery(DefinitionQuery):
         return attrs
 
 
-class SelectionQuery(serializers.Input):
+class SelectionQuery(serializers.Query):
     """Which transactions are wanted."""
 
     type = fields.Choice(among=("all", *TYPES), required=False, default="all")
