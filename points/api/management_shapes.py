@@ -28,7 +28,13 @@ class AccountInput(serializers.Input):
     """Names an account: by a card or by its customer, and a definition."""
 
     card_id = fields.Text(max_length=100, **optional(help_text="Id or printed number of a card."))
-    customer_id = fields.Text(max_length=100, **optional(help_text="In place of `card_id`: the customer's id."))
+    customer_id = fields.Text(
+        max_length=100,
+        **optional(
+            help_text="In place of `card_id`: the customer's id. Then no card's state is looked at: the customer earns "
+            "and redeems also while every card is blocked, inactive or expired."
+        ),
+    )
     definition = Definition()
 
     def to_internal_value(self, data: Any) -> Any:

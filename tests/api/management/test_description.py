@@ -111,6 +111,12 @@ def test_says_what_every_field_and_parameter_means(description: dict[str, Any]) 
             assert parameter["description"], (operation["operationId"], parameter["name"])
 
 
+def test_says_that_a_customer_named_without_a_card_posts_whatever_the_cards_are(description: dict[str, Any]) -> None:
+    for name in ("AwardInput", "RedeemInput", "BulkItemInput"):
+        told = description["components"]["schemas"][name]["properties"]["customer_id"]["description"]
+        assert "no card's state is looked at" in told
+
+
 def test_lets_a_person_authorize_with_key_and_secret(description: dict[str, Any]) -> None:
     schemes = description["components"]["securitySchemes"]
     headers = {name: (one["type"], one.get("name"), one.get("scheme")) for name, one in schemes.items()}
