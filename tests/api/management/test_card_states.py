@@ -33,6 +33,30 @@ def test_a_blocked_card_neither_earns_nor_redeems(till: Till) -> None:
     assert till.balance == 10
 
 
+def test_a_customer_named_without_a_card_earns_and_redeems_although_every_card_is_blocked(till: Till) -> None:
+    change(till, "block", reason="Stolen")
+    customer = {"card_id": None, "customer_id": till.customer_id}
+    data(till.award(10, **customer), 201)
+    data(till.redeem(4, **customer), 201)
+    assert till.balance == 10 - 4
+
+
+def test_what_a_blocked_card_earned_and_spent_can_be_reversed(till: Till) -> None:
+    order = data(till.award(10))["transaction_id"]
+    spending = data(till.redeem(4))["transaction_id"]
+    change(till, "block", reason="Stolen")
+    data(till.reverse(spending), 201)
+    data(till.reverse(order), 201)
+    assert till.balance == 10 - 4 + 4 - 10
+
+
+def test_points_of_a_blocked_card_can_be_expired(till: Till) -> None:
+    till.award(10)
+    change(till, "block", reason="Stolen")
+    assert data(till.expire(points=4), 200)["points_expired"] == 4
+    assert till.balance == 10 - 4
+
+
 def test_an_unblocked_card_works_again(till: Till) -> None:
     change(till, "block", reason="Stolen")
     told = data(change(till, "unblock", reason="Found"), 200)
