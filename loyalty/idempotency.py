@@ -1,10 +1,10 @@
 """Answering once: the same key with the same request gets the answer that the first one got."""
 
+import dataclasses
 import datetime
 import hashlib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,7 @@ PURGE_BATCH = 5_000
 _MOST_DIGITS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Key:
     """The caller's key, and what the caller asked for with it."""
 
@@ -27,7 +27,7 @@ class Key:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """What goes out to the caller; `replayed` when it went out before."""
 
@@ -61,9 +61,19 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
         errors.Unavailable: the database did not answer in time.
     """
 
+    tried: Answer | errors.Refusal | None = None
+
     def once() -> Answer | errors.Refusal:
+        nonlocal tried
         with transaction.atomic():
-            return work() if key is None else _answer_under(owner_id, key, work)
+            if key is None:
+                return work()
+            answer = _answer_under(owner_id, key, work)
+            if isinstance(tried, Answer) and answer == dataclasses.replace(tried, replayed=True):
+                # The COMMIT of an earlier try arrived, and word of it did not: nobody has seen its answer yet.
+                return tried
+            tried = answer
+            return answer
 
     # Without a record nothing tells whether a COMMIT arrived before the connection was lost.
     answer = retry.run(once, repeatable=key is not None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from loyalty import errors
+from loyalty import errors, idempotency
 from loyalty.models import Program
 from points import ledger
 from points.models import AccountRef, PointTransaction
@@ -169,6 +169,25 @@ def test_a_batch_is_posted_once_where_the_answer_to_the_commit_is_lost(proxy: Pr
     assert {Till(ref).balance for ref in refs} == {10 - 3}
     stored = set(PointTransaction.objects.filter(program=program, type="redeem").values_list("id", flat=True))
     assert {outcome.entry.id for outcome in outcomes[1:]} == stored
+
+
+def test_work_is_done_and_first_answered_once_where_the_answer_to_the_commit_is_lost(
+    proxy: Proxy, program: Program
+) -> None:
+    done: list[int] = []
+
+    def ask() -> idempotency.Answer:
+        return idempotency.answer_once(owner_id=program.pk, key=key("order-1"), work=work)
+
+    def work() -> idempotency.Answer:
+        done.append(1)
+        return idempotency.Answer(status=201, body=b"%d" % len(done))
+
+    proxy.lose(1)
+    assert ask() == idempotency.Answer(status=201, body=b"1")
+    assert proxy.lost == 1
+    assert ask() == idempotency.Answer(status=201, body=b"1", replayed=True)
+    assert done == [1]
 
 
 def test_a_refusal_is_one_where_the_answer_to_the_commit_is_lost(proxy: Proxy, till: Till) -> None:
