@@ -149,6 +149,9 @@ def _echo(value: Any) -> Any:
         return value
     if isinstance(value, Decimal) and not value.is_finite():
         return str(value)
+    if isinstance(value, list | dict):
+        # Its inside is as long and as deep as the caller likes, and in our words would not be JSON.
+        return "[…]" if isinstance(value, list) else "{…}"
     if isinstance(value, int | Decimal) and len(text := str(value)) > LONGEST_ECHO:
         return text[:LONGEST_ECHO]
     if isinstance(value, int | float | Decimal):

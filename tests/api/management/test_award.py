@@ -99,6 +99,21 @@ def test_refuses_what_is_no_amount(till: Till, points: Any) -> None:
     assert "provided_value" in facts
 
 
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        (-(2**63) - 1, -(2**63) - 1),
+        (2**64, 2**64),
+        (-(10**99), str(-(10**99))[:100]),
+        ([Decimal("1.5")], "[…]"),
+        ({"a": {}}, "{…}"),
+        ("x" * 200, "x" * 100),
+    ],
+)
+def test_tells_what_was_no_amount(till: Till, points: Any, told: Any) -> None:
+    assert error(till.award(points), 400, "INVALID_POINTS") == {"provided_value": told}
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1e999999999", "9" * 5000])
 def test_refuses_numbers_that_are_none(till: Till, number: str) -> None:
     raw = f'{{"card_id": "{till.card_id}", "reason": "Order reward", "points": {number}}}'
