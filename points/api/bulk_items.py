@@ -37,6 +37,7 @@ def read(data: Any, api_key: ApiKey) -> Item | errors.Refusal:
         kind = EntryType(found["type"])
         if kind != EntryType.ADJUST:
             values.positive(found["points"])
+        key = _key(data, found["idempotency_key"])
     except values.AmountFault as fault:
         return errors.InvalidPoints(fault.value, fault.text)
     except errors.InvalidParameters as refusal:
@@ -56,7 +57,7 @@ def read(data: Any, api_key: ApiKey) -> Item | errors.Refusal:
             staff_member=found["staff_member"] or None,
             metadata=found["metadata"],
         ),
-        key=_key(data, found["idempotency_key"]),
+        key=key,
     )
 
 

@@ -174,6 +174,19 @@ def test_lets_a_bad_item_fail_by_itself(till: Till, change: Any, code: str) -> N
     assert till.balance == 5 + 6
 
 
+def test_lets_an_item_fail_by_itself_that_is_too_deep_to_be_remembered(till: Till) -> None:
+    depth = 300
+    deep = '{"a":' * depth + "1" + "}" * depth
+    bad = json.dumps(till.item("award", 1, idempotency_key="deep"))[:-1] + f', "more": {deep}}}'
+    body = f'{{"transactions": [{bad}, {json.dumps(till.item("award", 1))}]}}'
+
+    told = data(till.client.post("/api/points/bulk", body, content_type="application/json"), 200)
+
+    assert [result["status"] for result in told["results"]] == ["failed", "success"]
+    assert told["results"][0]["error"]["details"]["rule"] == "max_depth"
+    assert till.balance == 1
+
+
 def test_takes_customers_definitions_and_starts(till: Till, program: Program) -> None:
     definitions.create_definition(program=program, code="miles", name="Miles", decimal_places=1)
     item = {"customer_id": till.customer_id, "type": "award", "points": Decimal("1.5"), "reason": "Flight"}
