@@ -142,6 +142,8 @@ class CardsViewSet(management.ManagementViewSet):
     def update(self, request: Request, card_id: str) -> HttpResponse:
         """Changes what is sent of a card and its customer."""
         body = shapes.CardChange.read(request.data)
+        # Refused before anything is changed: the answer has a link that names the host.
+        request.get_host()
         card = membership.change(
             card=_find(request, card_id),
             name=body.get("customer_name"),

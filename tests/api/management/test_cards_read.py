@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import override_settings
 
 from cards.models import Card
 from loyalty.models import Program
@@ -172,6 +173,11 @@ class TestChange:
         assert (told["customer_name"], told["customer_phone"], told["metadata"]) == ("Alicia", "+370", {"a": 1})
         told = data(self.change(till, customer_phone=None, metadata=None))
         assert (told["customer_phone"], told["metadata"]) == (None, {})
+
+    @override_settings(ALLOWED_HOSTS=["shop.example"])
+    def test_changes_nothing_for_a_host_that_it_does_not_know(self, till: Till) -> None:
+        with nothing_moves(till.program):
+            error(self.change(till, customer_name="Mallory"), 400, "INVALID_PARAMETERS")
 
     def test_is_done_by_put_as_well(self, till: Till) -> None:
         answer = till.client.put(f"/api/loyalty-cards/{till.card_id}", {"customer_name": "Alicia"}, format="json")
