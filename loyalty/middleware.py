@@ -45,7 +45,8 @@ def read_chunked_body(get_response: Handler) -> Callable[[WSGIRequest], HttpResp
     """
 
     def middleware(request: WSGIRequest) -> HttpResponseBase:
-        if not request.META.get("CONTENT_LENGTH") and "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", ""):
+        coding = request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+        if not request.META.get("CONTENT_LENGTH") and "chunked" in coding:
             body = request.environ["wsgi.input"].read(LARGEST_BODY + 1)
             request.META["CONTENT_LENGTH"] = str(len(body))
             request._stream = io.BytesIO(body)

@@ -106,9 +106,11 @@ def test_takes_a_body_up_to_its_limit(till: Till, path: str, limit: int, is_chun
             assert error(answer, 413, "BODY_TOO_LARGE") == {"maximum_size": limit}
 
 
-def test_reads_a_body_that_comes_in_chunks(till: Till) -> None:
+@pytest.mark.parametrize("coding", ["chunked", "Chunked"])
+def test_reads_a_body_that_comes_in_chunks(till: Till, coding: str) -> None:
     body = json.dumps(till.body(5)).encode()
-    answer = till.client.post("/api/points/award", body, content_type="application/json", **in_chunks(body))
+    how = in_chunks(body) | {"HTTP_TRANSFER_ENCODING": coding}
+    answer = till.client.post("/api/points/award", body, content_type="application/json", **how)
     assert data(answer, 201)["new_balance"] == 5
 
 
