@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import JSONField, QuerySet
 from django.db.models.functions import Lower
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold import widgets
@@ -21,11 +22,38 @@ from cards import membership as cards_membership
 from cards import search
 from cards.models import Card, Customer
 from loyalty import console, errors, retry
+from loyalty.api import parsers, values
 from points import expiry, membership, statements
 from points.admin import adjusting
 from points.models import AccountRef, PointAccount
 
 STATE_COLOURS = {"Active": "success", "Inactive": "info", "Blocked": "danger", "Expired": "warning"}
+
+
+class MetadataField(forms.JSONField):
+    """A JSON object as the API takes it; nothing at all is an empty one."""
+
+    def to_python(self, value: Any) -> Any:
+        """This will read the object.
+
+        Raises:
+            forms.ValidationError: it is none, or the API would refuse it.
+        """
+        if self.disabled:
+            return value
+        try:
+            return values.metadata(parsers.loads(value.encode())) if value else {}
+        except errors.InvalidParameters as refusal:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from refusal
+        except values.Fault as fault:
+            raise forms.ValidationError(fault.text, code=fault.rule) from fault
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """This will show again what was typed, as it was typed."""
+        return initial if self.disabled else InvalidJSONInput(data or "")
+
+
+METADATA = {JSONField: {"form_class": MetadataField}}
 
 
 class CustomerForm(forms.ModelForm):
@@ -91,6 +119,7 @@ class BlockForm(ReasonForm):
 @admin.register(Customer)
 class CustomerAdmin(console.TableAdmin):
     form = CustomerForm
+    formfield_overrides = METADATA
     list_display = ("__str__", "email", "phone", "external_id", "card_numbers", "program", "created")
     list_select_related = ("program",)
     list_filter = ("program",)
@@ -223,6 +252,7 @@ class CustomerAdmin(console.TableAdmin):
 
 @admin.register(Card)
 class CardAdmin(console.TableAdmin):
+    formfield_overrides = METADATA
     list_display = ("number", "owner", "state", "design", "program", "issued")
     list_select_related = ("customer", "program", "replaced_by")
     list_filter = ("status", "program")

@@ -5,10 +5,11 @@ import functools
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import forms
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
@@ -61,7 +62,11 @@ class CappedList(ChangeList):
     result_list: Any
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
+        try:
+            super().get_results(request)
+        except (ValueError, OverflowError) as failure:
+            # Somebody wrote the address by hand: a NUL character, or a year that is none.
+            raise IncorrectLookupParameters from failure
         # The head would say that the capped count is all there is.
         self.full_result_count = self.result_count
 
@@ -205,7 +210,15 @@ def moment(value: datetime.datetime | None, program: Program) -> str:
     """This will write a time as the programme's clocks show it."""
     if value is None:
         return NOTHING
-    return format_date(value.astimezone(ZoneInfo(program.timezone)), "j M Y, H:i T")
+    return format_date(value.astimezone(_zone(program)), "j M Y, H:i T")
+
+
+def _zone(program: Program) -> datetime.tzinfo:
+    try:
+        return ZoneInfo(program.timezone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        # On the page of a programme that asks for a better one.
+        return datetime.UTC
 
 
 def amount(points: Decimal, *, places: int, is_signed: bool = False) -> str:

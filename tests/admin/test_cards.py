@@ -122,5 +122,33 @@ def test_saves_design_and_note_and_never_the_state(manager: Browser, card: Card)
     assert (saved.design, saved.internal_note, saved.status, saved.number) == ("gold", "VIP", "active", card.number)
 
 
+@pytest.mark.parametrize(("sent", "kept"), [("", {}), ('{"a": 1.50}', {"a": 1.5}), ('{"ą": [null]}', {"ą": [None]})])
+def test_keeps_metadata_as_the_api_does(manager: Browser, card: Card, sent: str, kept: Any) -> None:
+    Card.objects.filter(pk=card.pk).update(metadata={"old": True})
+
+    changes = {"design": "gold", "metadata": sent, "initial-metadata": '{"old": true}'}
+    assert manager.post(pages.of(card), changes).status_code == 302
+
+    assert Card.objects.get(pk=card.pk).metadata == kept
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["7", "[]", "{", "NaN", '{"a": NaN}', '{"a": 1e400}', '{"a": "\\u0000"}', '{"a": "%s"}' % ("x" * 1024), "[" * 9999],
+)
+def test_refuses_metadata_that_the_api_would_refuse(manager: Browser, card: Card, sent: str) -> None:
+    answer = manager.post(pages.of(card), {"design": "gold", "metadata": sent})
+
+    assert sent in pages.text(answer)
+    assert (Card.objects.get(pk=card.pk).design, Card.objects.get(pk=card.pk).metadata) == ("default", {})
+
+
+@pytest.mark.parametrize(
+    "query", [{"status__exact": "\0"}, {"created_at__year": "99999999999"}, {"q": "\0"}, {"p": "x"}]
+)
+def test_lists_all_where_an_address_makes_no_sense(viewer: Browser, card: Card, query: dict[str, str]) -> None:
+    assert card.number in pages.text(viewer.get(pages.listing(Card), query, follow=True))
+
+
 def test_is_added_from_the_customer_alone(manager: Browser) -> None:
     assert manager.get(pages.adding(Card)).status_code == 403

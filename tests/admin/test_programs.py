@@ -31,6 +31,15 @@ def test_refuses_a_time_zone_that_there_is_not(manager: Browser) -> None:
     assert not Program.objects.filter(slug=slug).exists()
 
 
+def test_shows_the_page_again_for_a_time_zone_that_there_is_not(manager: Browser, program: Program) -> None:
+    changes = {"name": "Renamed", "currency": "EUR", "timezone": "Mars/Olympus", "locale": "lt"}
+
+    answer = manager.post(pages.of(program), changes)
+
+    assert "“Mars/Olympus” is not a time zone" in pages.text(answer)
+    assert Program.objects.get(pk=program.pk).name == "Corner Shop"
+
+
 def test_changes_the_limit_but_neither_slug_nor_sandbox(manager: Browser, program: Program) -> None:
     changes = {"name": "Renamed", "currency": "EUR", "timezone": "UTC", "locale": "lt", "transaction_limit": ""}
 
