@@ -1,9 +1,9 @@
 """What the management face's operations on cards take and answer."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail
 
 from loyalty.api import fields, serializers
 from loyalty.api.fields import optional
@@ -37,29 +37,16 @@ class CardInput(serializers.Input):
     metadata = fields.Metadata(**optional())
     expires_at = fields.Moment(**optional(help_text="In the future. Default: never."))
 
-    def to_internal_value(self, data: Any) -> Any:
-        """This will read the fields, and see to it that a customer is described or named."""
-        faults = _customer_faults(data) if isinstance(data, Mapping) else {}
-        try:
-            read = super().to_internal_value(data)
-        except ValidationError as failure:
-            raise ValidationError(faults | cast(dict[str, Any], failure.detail)) from failure
-        if faults:
-            raise ValidationError(faults)
-        return read
-
-
-def _customer_faults(data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
-    described = ("customer_email", "customer_name")
-    if data.get("customer_id") is None:
-        return {
-            name: [ErrorDetail("This field is required.", code="required")]
-            for name in described
-            if data.get(name) is None
-        }
-    if any(data.get(name) is not None for name in (*described, "customer_phone")):
-        return {"customer_id": [ErrorDetail("Send customer_id or the customer's fields, not both.", code="exclusive")]}
-    return {}
+    def faults_together(self, data: Mapping[str, Any]) -> serializers.Faults:
+        """This will see to it that a customer is described or named."""
+        described = ("customer_email", "customer_name")
+        if data.get("customer_id") is None:
+            missing = [name for name in described if data.get(name) is None]
+            return {name: [ErrorDetail("This field is required.", code="required")] for name in missing}
+        if any(data.get(name) is not None for name in (*described, "customer_phone")):
+            fault = ErrorDetail("Send customer_id or the customer's fields, not both.", code="exclusive")
+            return {"customer_id": [fault]}
+        return {}
 
 
 class CardChange(serializers.Input):

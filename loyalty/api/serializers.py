@@ -3,7 +3,7 @@
 import functools
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
@@ -11,6 +11,8 @@ from rest_framework.settings import api_settings
 
 from loyalty import errors
 from loyalty.api import fields
+
+Faults = dict[str, list[serializers.ErrorDetail]]
 
 
 class Input(serializers.Serializer):
@@ -28,6 +30,21 @@ class Input(serializers.Serializer):
             return cls._shared().run_validation(data)
         except serializers.ValidationError as failure:
             raise refusal(failure.detail, data) from failure
+
+    def to_internal_value(self, data: Any) -> Any:
+        """This will read the fields; what is wrong with several of them together is told before the faults of one."""
+        faults = self.faults_together(data) if isinstance(data, Mapping) else {}
+        try:
+            read = super().to_internal_value(data)
+        except serializers.ValidationError as failure:
+            raise serializers.ValidationError(faults | cast(dict[str, Any], failure.detail)) from failure
+        if faults:
+            raise serializers.ValidationError(faults)
+        return read
+
+    def faults_together(self, data: Mapping[str, Any]) -> Faults:
+        """This will say what is wrong with several fields together, as they were sent."""
+        return {}
 
     @classmethod
     @functools.cache

@@ -1,7 +1,7 @@
 """What the management face's operations on points take and answer."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -37,19 +37,12 @@ class AccountInput(serializers.Input):
     )
     definition = Definition()
 
-    def to_internal_value(self, data: Any) -> Any:
-        """This will read the fields, and see to it that exactly one account is named."""
-        faults = naming_faults(data) if isinstance(data, Mapping) else {}
-        try:
-            read = super().to_internal_value(data)
-        except ValidationError as failure:
-            raise ValidationError(faults | cast(dict[str, Any], failure.detail)) from failure
-        if faults:
-            raise ValidationError(faults)
-        return read
+    def faults_together(self, data: Mapping[str, Any]) -> serializers.Faults:
+        """This will see to it that exactly one account is named."""
+        return naming_faults(data)
 
 
-def naming_faults(data: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
+def naming_faults(data: Mapping[str, Any]) -> serializers.Faults:
     """This will say what is wrong with how an account is named; nothing where one is."""
     is_card, is_customer = data.get("card_id") is not None, data.get("customer_id") is not None
     if is_card and is_customer:
