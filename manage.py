@@ -13,6 +13,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # The default action would leave the embedded server running.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from loyalty import embedded
@@ -20,7 +21,7 @@ def main() -> None:
     try:
         with _database(sys.argv[1:]):
             execute_from_command_line(sys.argv)
-    except embedded.EmbeddedError as error:
+    except (ImproperlyConfigured, embedded.EmbeddedError) as error:
         sys.exit(f"manage.py: {error}")
 
 

@@ -4,6 +4,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,10 +26,15 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.conf import settings
+    from django.core.exceptions import ImproperlyConfigured
 
+    try:
+        address = settings.HOST
+    except ImproperlyConfigured as error:
+        sys.exit(f"config.server: {error}")
     server = Granian(
         "config.wsgi:application",
-        address=settings.HOST,
+        address=address,
         port=settings.PORT,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,

