@@ -80,6 +80,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ENGINE = "loyalty.postgres"
 
 
+# A server that vanished without a word is given up: by a new connection in seconds, by an open one not long after the
+# longest statement. What the address says of it itself wins.
+PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "40000"}
+
+
 def database(name: str, **options: str) -> dict[str, Any]:
     url = env.str(name)
     try:
@@ -91,7 +96,7 @@ def database(name: str, **options: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must be postgres://user:password@host:port/name")
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     settings = {ours: parts.pop(theirs, "") for ours, theirs in names.items()}
-    return {"ENGINE": ENGINE, **settings, "OPTIONS": parts | options}
+    return {"ENGINE": ENGINE, **settings, "OPTIONS": PATIENCE | parts | options}
 
 
 # The timeouts of requests are set on the role; they would stop a long migration where one role does both.
@@ -197,7 +202,7 @@ SPECTACULAR_SETTINGS = {
         "or with the secret alone. Amounts are exact decimals, times are ISO 8601 in UTC, and every POST takes an "
         "`Idempotency-Key`. An empty value in a query string counts as not sent."
     ),
-    "VERSION": "1.0.0",
+    "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     # Each enumeration where it is used: several fields are called type or status.

@@ -19,7 +19,7 @@ from django.db import models
 
 # A hundred years in months; points that should outlive that have the policy `none`.
 MAX_COUNT = 1200
-MAX_DAYS = 36_500
+MAX_DAYS = 32_767  # What the column holds.
 FIRST_YEAR, LAST_YEAR = 2, 9998
 
 
@@ -58,7 +58,7 @@ class OutOfRange(ValueError):
 class Policy:
     """What a definition says about the end of its points.
 
-    `count` is the number of months, 1 to 1200, or of days, 1 to 36,500. For the ends of a month, quarter or year it may
+    `count` is the number of months, 1 to 1200, or of days, 1 to 32,767. For the ends of a month, quarter or year it may
     be 0, the period of the award itself. `month` and `day` are for `day_of_year`. What a kind does not use is ignored.
     """
 

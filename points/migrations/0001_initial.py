@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                         default=12,
                         help_text="Months or days.",
                         null=True,
-                        validators=[django.core.validators.MaxValueValidator(36500)],
+                        validators=[django.core.validators.MaxValueValidator(32767)],
                     ),
                 ),
                 (
