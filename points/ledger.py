@@ -229,7 +229,9 @@ def lock(accounts: Iterable[AccountRef]) -> None:
     store.lock(refs)
 
 
-def _run(postings: Sequence[Posting], **options) -> list[Outcome]:
+def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> list[Outcome]:
+    if render is None and any(posting.key is not None for posting in postings):
+        raise ValueError("a key without an answer to keep would not stop a repetition")
     refs = {posting.account.id: posting.account for posting in postings}
     tried: list[Outcome] = []
 
@@ -239,10 +241,10 @@ def _run(postings: Sequence[Posting], **options) -> list[Outcome]:
                 rows = store.lock(refs)
                 if rows and len(rows) < len(refs):
                     raise _AccountMissing
-                return _post(postings, refs, rows or _made(refs), tried, **options)
+                return _post(postings, refs, rows or _made(refs), tried, render=render, **options)
         except _AccountMissing:
             with transaction.atomic():
-                return _post(postings, refs, _made(refs), tried, **options)
+                return _post(postings, refs, _made(refs), tried, render=render, **options)
 
     return retry.run(once)
 

@@ -273,6 +273,15 @@ def test_pays_a_debt_as_one_by_one(program: Program) -> None:
     assert breaches(program) == set()
 
 
+@pytest.mark.parametrize("kind", ["reverse", "expire"])
+def test_refuses_all_or_none_of_what_it_could_not_undo(till: Till, kind: str) -> None:
+    award = till.award(10)
+    item = posting(till.account, kind, 1, reverses_id=award.id if kind == "reverse" else None)
+    with pytest.raises(ValueError, match="atomic"):
+        ledger.post_many([item], is_atomic=True)
+    assert till.history() == [("award", 10)]
+
+
 def test_answers_nothing_for_nothing() -> None:
     assert ledger.post_many([]) == []
 

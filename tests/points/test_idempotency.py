@@ -142,6 +142,15 @@ def test_posts_twice_without_a_key(till: Till) -> None:
     assert till.balance == 10 + 10
 
 
+def test_refuses_a_key_under_which_nothing_would_be_kept(till: Till) -> None:
+    asked = posting(till.account, "award", 10, key=key("order-1"))
+    with pytest.raises(ValueError, match="repetition"):
+        ledger.post(asked)
+    with pytest.raises(ValueError, match="repetition"):
+        ledger.post_many([asked])
+    assert till.history() == []
+
+
 def test_keeps_an_answer_of_any_text(till: Till) -> None:
     body = '{"reason": "Ürün \\u0000 “näide” 🎁"}'.encode()
 

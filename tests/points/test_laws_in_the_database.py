@@ -55,6 +55,18 @@ def role(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def refusal_of(role: str) -> tuple[type[Error], str]:
+    """The runtime role lacks the privilege; the owner, who has it, meets the trigger."""
+    if role == "default" and has_a_role_of_its_own():
+        return ProgrammingError, "permission denied"
+    return IntegrityError, "the ledger is append-only"
+
+
+def has_a_role_of_its_own() -> bool:
+    """Whether requests are served by another role than the owner, as in production and with the embedded server."""
+    return connections["default"].settings_dict["USER"] != connections["owner"].settings_dict["USER"]
+
+
 @contextlib.contextmanager
 def refused(till: Till, *kinds: type[Error], match: str) -> Iterator[None]:
     """Refused by the database for that reason; nothing moved."""
@@ -84,9 +96,7 @@ def run(role: str, statement: str, **parameters: Any) -> None:
     ],
 )
 def test_refuses_to_change_or_delete_an_entry_or_use(till: Till, role: str, table: str, statement: str) -> None:
-    # The runtime role lacks the privilege; the owner, who has it, meets the trigger.
-    kind = {"default": ProgrammingError, "owner": IntegrityError}[role]
-    reason = {"default": "permission denied", "owner": "the ledger is append-only"}[role]
+    kind, reason = refusal_of(role)
     with refused(till, kind, match=reason):
         run(role, statement.format(table=table), account=till.account.id)
 
@@ -107,6 +117,7 @@ def test_refuses_merge_and_upsert_on_entries(till: Till, role: str) -> None:
         )
 
 
+@pytest.mark.skipif("not has_a_role_of_its_own()", reason="one role owns and serves")
 def test_runtime_role_can_neither_drop_a_trigger_nor_switch_it_off(till: Till) -> None:
     for statement in (
         "ALTER TABLE points_pointtransaction DISABLE TRIGGER ALL",
@@ -138,8 +149,8 @@ def test_runtime_role_can_neither_drop_a_trigger_nor_switch_it_off(till: Till) -
     ],
 )
 def test_refuses_to_change_a_lot_but_in_what_is_left(till: Till, role: str, change: str) -> None:
-    kind = {"default": ProgrammingError, "owner": IntegrityError}[role]
-    with refused(till, kind, match=r"permission denied|append-only"):
+    kind, reason = refusal_of(role)
+    with refused(till, kind, match=reason):
         run(role, f"UPDATE points_pointlot SET {change} WHERE account_id = %(account)s", account=till.account.id)
 
 
