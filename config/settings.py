@@ -81,8 +81,8 @@ ENGINE = "loyalty.postgres"
 
 
 # A server that vanished without a word is given up: by a new connection in seconds, by an open one not long after the
-# longest statement. What the address says of it itself wins.
-PATIENCE = {"connect_timeout": "5", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "40000"}
+# longest statement (loyalty/postgres/deadline.py, and these where no request waits). What the address says of it wins.
+PATIENCE = {"connect_timeout": "3", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "40000"}
 
 
 def database(name: str, **options: str) -> dict[str, Any]:
@@ -105,8 +105,8 @@ DATABASES: dict[str, dict[str, Any]]
 if EMBEDDED:
     server = embedded.Server(DATA_DIR)
     DATABASES = {
-        "default": {"ENGINE": ENGINE, **server.connection(embedded.RUNTIME_ROLE)},
-        "owner": {"ENGINE": ENGINE, **server.connection(embedded.OWNER_ROLE), "OPTIONS": OWNER_OPTIONS},
+        "default": {"ENGINE": ENGINE, **server.connection(embedded.RUNTIME_ROLE), "OPTIONS": PATIENCE},
+        "owner": {"ENGINE": ENGINE, **server.connection(embedded.OWNER_ROLE), "OPTIONS": PATIENCE | OWNER_OPTIONS},
     }
 else:
     owner_variable = "DATABASE_OWNER_URL" if env.str("DATABASE_OWNER_URL", default="") else "DATABASE_URL"
@@ -119,7 +119,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = number("PORT", default=8000, most=65535)
-WEB_WORKERS = number("WEB_WORKERS", default=3, most=1000)
+WEB_WORKERS = number("WEB_WORKERS", default=2, most=1000)
 WEB_THREADS = number("WEB_THREADS", default=2, most=1000)
 
 # Applications and what a request passes through
@@ -144,6 +144,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "loyalty.middleware.name_request",
+    "loyalty.middleware.limit_wait",
     "loyalty.middleware.read_chunked_body",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -242,5 +243,6 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         # A refusal is the caller's matter; a line for each would let a caller fill the disk.
         "django.request": {"level": "ERROR"},
+        "django.security": {"level": "CRITICAL"},
     },
 }

@@ -10,6 +10,7 @@ from django.utils.crypto import constant_time_compare, get_random_string
 from rest_framework_api_key.crypto import KeyGenerator
 
 from loyalty.models import ApiKey, Program, Scope
+from loyalty.postgres import prepared
 
 # What comes before the dot finds the row; all of it is hashed.
 _SECRET = re.compile(r"(sk_(?:live|test)_[A-Za-z0-9]{12})\.[A-Za-z0-9]{40}")
@@ -74,7 +75,7 @@ def find(*, secret: str, key_id: str | None = None) -> ApiKey | None:
 def _read(prefix: str) -> ApiKey | None:
     # By hand: it is on every request's path, and building the same query with the ORM costs more than running it.
     with connection.cursor() as cursor:
-        cursor.execute(_query(), [prefix])
+        prepared.execute(cursor, "find_key", _query(), [prefix])
         row = cursor.fetchone()
     if row is None:
         return None

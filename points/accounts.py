@@ -10,6 +10,7 @@ from django.db import connection
 from cards import membership
 from loyalty import ids
 from loyalty.models import Program
+from loyalty.postgres import prepared
 from points import definitions
 from points.ledger import AccountRef
 from points.models import PointDefinition
@@ -117,7 +118,9 @@ def _read_customers(program: Program, named: set[uuid.UUID | None]) -> set[uuid.
 def _read(program: Program, card: uuid.UUID | str, definition: str | None) -> tuple | None:
     # By hand: it is on the path of every posting, and building two queries with the ORM costs more than running this.
     with connection.cursor() as cursor:
-        cursor.execute(
+        prepared.execute(
+            cursor,
+            "find_account",
             _query(is_number=isinstance(card, str), is_default=definition is None),
             {"program": program.pk, "card": card, "definition": definition},
         )

@@ -19,6 +19,7 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
+from loyalty.postgres import prepared
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, EntryType, PointAccount, PointDefinition, PointTransaction
 from points.page import THE_CLOCK, Page
@@ -271,7 +272,9 @@ def _standing(account: AccountRef, *, until: datetime.datetime) -> _Standing | N
     """This will read an account, and the lots that start or end by `until`; None where nothing was ever posted."""
     with connection.cursor() as cursor:
         # One statement, so that the balance, the lots and the last entry are of one moment.
-        cursor.execute(_STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK})
+        prepared.execute(
+            cursor, "read_standing", _STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK}
+        )
         rows = cursor.fetchall()
     if not rows:
         return None

@@ -16,6 +16,7 @@ import orjson
 from django.db import connection
 
 from loyalty import idempotency
+from loyalty.postgres import prepared
 from points.book import Book, Spent
 from points.lots import SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
@@ -143,7 +144,9 @@ class Record:
 def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Snapshot]:
     """This will lock the accounts that exist, in the order of the whole service, and answer their rows."""
     with connection.cursor() as cursor:
-        cursor.execute(
+        prepared.execute(
+            cursor,
+            "lock_accounts",
             f"SELECT {', '.join(SNAPSHOT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])"
             " ORDER BY uuid_hash(id), id FOR NO KEY UPDATE",
             [list(account_ids)],
@@ -172,7 +175,9 @@ def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> li
     if not any(key or card_id for _, key, card_id in asked):
         return [Facts()] * len(asked)
     with connection.cursor() as cursor:
-        cursor.execute(
+        prepared.execute(
+            cursor,
+            "read_facts",
             "SELECT r.fingerprint, r.status, r.body, c.status, c.expires_at, c.customer_id"
             " FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS p (account_id, key, card_id, n)"
             " LEFT JOIN loyalty_idempotencyrecord r ON r.owner_id = p.account_id AND r.key = p.key"
@@ -211,7 +216,9 @@ def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
     if not wanted:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(
+        prepared.execute(
+            cursor,
+            "read_lots",
             f"SELECT n.account, {', '.join(f'lot.{column}' for column in _LOT_COLUMNS)}"
             " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::numeric[])"
             " AS n (account, settled_at, at, is_due, points)"
@@ -310,8 +317,11 @@ def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
     *others, (last, _) = parts
     ctes = ", ".join(f"part_{n} AS ({sql})" for n, (sql, _) in enumerate(others))
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH {ctes} {last}" if ctes else last, [argument for _, arguments in parts for argument in arguments]
+        prepared.execute(
+            cursor,
+            "write",
+            f"WITH {ctes} {last}" if ctes else last,
+            [argument for _, arguments in parts for argument in arguments],
         )
 
 

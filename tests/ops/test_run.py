@@ -160,6 +160,22 @@ def test_answers_503_until_the_killed_database_is_back(service):
     eventually(lambda: "started again" in service.output.read_text())
 
 
+def test_answers_503_while_the_database_is_frozen(service):
+    postmaster = int((service.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+    children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=True).stdout
+    frozen = [postmaster, *map(int, children.split())]
+    for process in frozen:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        answers = [service.health() for _ in range(6)]
+    finally:
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+    assert answers == [(503, "1")] * 6
+    eventually(lambda: service.health() == (200, None))
+    assert service.award() == 201
+
+
 def test_leaves_nothing_in_the_way_when_it_is_killed(service, folder, port):
     service.end(signal.SIGKILL)
     eventually(lambda: is_free(port))

@@ -65,7 +65,7 @@ class KillAt:
 
 
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("statement", ["FOR NO KEY UPDATE", "INSERT INTO points_pointtransaction"])
+@pytest.mark.parametrize("statement", ["EXECUTE lock_accounts", "EXECUTE write"])
 @pytest.mark.parametrize("is_keyed", [False, True], ids=["without key", "with key"])
 def test_posts_once_where_the_session_is_ended(till: Till, statement: str, is_before: bool, is_keyed: bool) -> None:
     till.award(100, expires_at=days(1))
@@ -139,7 +139,7 @@ class _Meanwhile:
         self.is_done = False
 
     def __call__(self, execute: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
-        if "FOR NO KEY UPDATE" in sql:
+        if "EXECUTE lock_accounts" in sql:
             self.locks += 1
             if self.locks == 2:
                 self._do()
