@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 # `run` starts the database itself, and watches it.
 COMMANDS_WITHOUT_DATABASE = {"check", "compilemessages", "help", "makemessages", "run", "spectacular", "version"}
+# A backup is taken of what there was before an upgrade.
+COMMANDS_BEFORE_MIGRATION = {"backup", "migrate"}
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def _database(arguments: list[str]) -> Iterator[None]:
         yield
         return
     with embedded.Server(settings.DATA_DIR).running():
-        if arguments[0] != "migrate":
+        if arguments[0] not in COMMANDS_BEFORE_MIGRATION:
             _migrate_if_behind()
         yield
 

@@ -58,7 +58,7 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
 
     Raises:
         errors.IdempotencyKeyReused: the key was used for another request.
-        errors.Unavailable: the database did not answer in time.
+        errors.Unavailable: the database did not answer in time, or the record was purged meanwhile.
     """
 
     tried: Answer | errors.Refusal | None = None
@@ -144,7 +144,11 @@ def _remembered(owner_id: uuid.UUID, key: Key) -> Answer:
             "SELECT fingerprint, status, body FROM loyalty_idempotencyrecord WHERE owner_id = %s AND key = %s",
             [owner_id, key.key],
         )
-        fingerprint, status, body = cursor.fetchone()
+        record = cursor.fetchone()
+    if record is None:
+        # Purged this very moment, as old as it was: the next try finds it gone from the start.
+        raise errors.Unavailable
+    fingerprint, status, body = record
     if fingerprint != key.fingerprint:
         raise errors.IdempotencyKeyReused
     return Answer(status=status, body=body.encode(), replayed=True)

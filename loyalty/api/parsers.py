@@ -31,14 +31,19 @@ class JSONParser(BaseParser):
 
         Raises:
             errors.BodyTooLarge: it is longer than the view takes. It is not read then.
-            errors.InvalidParameters: it is not JSON, nested too deeply, or has text that cannot be stored.
+            errors.InvalidParameters: it is cut short, not JSON, nested too deeply, or has text that cannot be stored.
         """
         assert parser_context is not None
         limit: int = parser_context["view"].max_body
         request = parser_context["request"]
-        if int(request.META["CONTENT_LENGTH"]) > limit:
+        length = int(request.META["CONTENT_LENGTH"])
+        if length > limit:
             raise errors.BodyTooLarge(maximum_size=limit)
-        return loads(stream.read())
+        body = stream.read()
+        if len(body) < length:
+            # What came may read as JSON all the same; the caller hung up and did not ask for it.
+            raise errors.InvalidParameters({"body": ["Cut short."]}, rule="length")
+        return loads(body)
 
 
 def loads(body: bytes) -> Any:

@@ -1,6 +1,9 @@
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from loyalty import errors, idempotency
 from loyalty.models import IdempotencyRecord, Program
@@ -74,3 +77,16 @@ def test_does_the_work_each_time_without_a_key(owner_id: uuid.UUID) -> None:
         for _ in range(2)
     ]
     assert not any(answer.replayed for answer in answers)
+
+
+def test_is_unavailable_where_the_record_is_purged_meanwhile(owner_id: uuid.UUID) -> None:
+    done = idempotency.Answer(status=201, body=b"{}")
+    idempotency.answer_once(owner_id=owner_id, key=KEY, work=lambda: done)
+
+    def purge_before_reading(execute: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
+        if sql.startswith("SELECT fingerprint"):
+            execute("DELETE FROM loyalty_idempotencyrecord WHERE owner_id = %s", [owner_id], False, context)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(purge_before_reading), pytest.raises(errors.Unavailable):
+        idempotency.answer_once(owner_id=owner_id, key=KEY, work=lambda: pytest.fail("done twice"))

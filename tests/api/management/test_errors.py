@@ -106,6 +106,14 @@ def test_takes_a_body_up_to_its_limit(till: Till, path: str, limit: int, is_chun
             assert error(answer, 413, "BODY_TOO_LARGE") == {"maximum_size": limit}
 
 
+def test_refuses_a_body_that_is_cut_short(till: Till) -> None:
+    body = json.dumps(till.body(5)).encode()
+    cut = {"CONTENT_LENGTH": str(len(body) + 1), "wsgi.input": io.BytesIO(body)}
+    with nothing_moves(till.program):
+        answer = till.client.post("/api/points/award", body, content_type="application/json", **cut)
+        assert error(answer, 400, "INVALID_PARAMETERS")["errors"] == {"body": ["Cut short."]}
+
+
 @pytest.mark.parametrize("coding", ["chunked", "Chunked"])
 def test_reads_a_body_that_comes_in_chunks(till: Till, coding: str) -> None:
     body = json.dumps(till.body(5)).encode()
