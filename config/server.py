@@ -17,7 +17,7 @@ from granian.log import LogLevels
 # Names a pipe that nobody writes to: its end means that the process which started the server is gone.
 PARENT_PIPE = "PARENT_PIPE"
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-STOP_SECONDS = 35
+STOP_SECONDS = 45
 REMIND_SECONDS = 0.3
 
 
@@ -43,7 +43,7 @@ def main() -> None:
         # A thread takes its database connection with it.
         blocking_threads_idle_timeout=600,
         respawn_failed_workers=True,
-        # Longer than the longest statement, so that what is under way is answered.
+        # Longer than the longest wait for the database, so that what is under way is answered.
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.error,
     )

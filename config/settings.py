@@ -80,8 +80,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ENGINE = "loyalty.postgres"
 
 
-# A server that vanished without a word is given up: by a new connection in seconds, by an open one not long after the
-# longest statement (loyalty/postgres/deadline.py, and these where no request waits). What the address says of it wins.
+# A server that vanished without a word is given up: by a new connection in seconds, by an open one when nobody else can
+# connect either (loyalty/postgres/watch.py), or by these. What the address says of it wins.
 PATIENCE = {"connect_timeout": "3", "keepalives_idle": "15", "keepalives_interval": "5", "tcp_user_timeout": "40000"}
 
 
@@ -111,8 +111,8 @@ if EMBEDDED:
 else:
     owner_variable = "DATABASE_OWNER_URL" if env.str("DATABASE_OWNER_URL", default="") else "DATABASE_URL"
     DATABASES = {"default": database("DATABASE_URL"), "owner": database(owner_variable, **OWNER_OPTIONS)}
-# A connection lives as long as its thread; the health check costs no statement, see loyalty/postgres.
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+# The health check costs no statement, see loyalty/postgres. An hour: then what is prepared is planned anew.
+DATABASES["default"] |= {"CONN_MAX_AGE": 3600, "CONN_HEALTH_CHECKS": True}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Web server
@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     # First, because its migrate command replaces Django's.
     "loyalty",
     "cards",
+    "tiers",
     "points",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
@@ -144,7 +145,6 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "loyalty.middleware.name_request",
-    "loyalty.middleware.limit_wait",
     "loyalty.middleware.read_chunked_body",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -24,8 +24,10 @@ def write(server: embedded.Server, *, at: datetime.datetime) -> Path:
     """This will write what is committed now to a file below the data folder, and return its path.
 
     Raises:
-        BackupError: the disk is full, or the like. No file is left then.
+        BackupError: there is nothing to copy, the disk is full, or the like. No file is left then.
     """
+    if not _has_tables(server):
+        raise BackupError(f"{server.data_dir} has no data of the service")
     folder = server.data_dir / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{at:%Y%m%dT%H%M%SZ}.dump"
@@ -38,6 +40,15 @@ def write(server: embedded.Server, *, at: datetime.datetime) -> Path:
     finally:
         draft.unlink(missing_ok=True)
     return path
+
+
+def _has_tables(server: embedded.Server) -> bool:
+    with (
+        contextlib.closing(psycopg2.connect(server.url(embedded.OWNER_ROLE))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT to_regclass('django_migrations') IS NOT NULL")
+        return cursor.fetchone() == (True,)
 
 
 def read(server: embedded.Server, path: Path) -> None:

@@ -11,15 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from loyalty import ids
-from loyalty.postgres import deadline
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
 # The longest body that any path takes (bulk); the rest are shorter, see `loyalty.api.parsers`.
 LARGEST_BODY = 2 * 1024 * 1024
-
-# A little more than the longest statement that the runtime role may run.
-LONGEST_SECONDS = 35
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -38,16 +34,6 @@ def name_request(get_response: Handler) -> Handler:
             # Otherwise the server would send the answer in chunks.
             response.headers["Content-Length"] = str(len(response.content))
         return response
-
-    return middleware
-
-
-def limit_wait(get_response: Handler) -> Handler:
-    """This will end a request whose database does not answer, with 503."""
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        with deadline.within(LONGEST_SECONDS):
-            return get_response(request)
 
     return middleware
 

@@ -1,6 +1,7 @@
 """The one place where a refusal or a fault becomes an answer, in the shape of the face it happened in."""
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ _SHAPES: Mapping[str, Callable[[errors.Refusal], dict[str, Any]]] = {"/api/": ma
 
 # Pages for people, which Django words.
 _PAGES = "/admin/"
+_AWAY = "<!doctype html><title>One moment</title><h1>One moment</h1><p>The database does not answer. Try again shortly."
 
 
 def handle(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
@@ -76,6 +78,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 def internal_error(request: HttpRequest) -> HttpResponseBase:
     """This will answer a fault that nobody foresaw; Django has logged it with the request's id."""
     if request.path.startswith(_PAGES):
+        if isinstance(sys.exception(), OperationalError | InterfaceError):
+            return HttpResponse(_AWAY, status=errors.Unavailable.status, headers={"Retry-After": "1"})
         return defaults.server_error(request)
     return answer(errors.InternalError(middleware.request_id.get()), request.path)
 

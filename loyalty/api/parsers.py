@@ -41,7 +41,8 @@ class JSONParser(BaseParser):
             raise errors.BodyTooLarge(maximum_size=limit)
         body = stream.read()
         if len(body) < length:
-            # What came may read as JSON all the same; the caller hung up and did not ask for it.
+            # What came may read as JSON all the same; the caller hung up and did not ask for it. (Of a body in chunks
+            # the server does not tell whether the last one came.)
             raise errors.InvalidParameters({"body": ["Cut short."]}, rule="length")
         return loads(body)
 

@@ -80,6 +80,24 @@ def test_backup_is_for_its_owner_alone(shop, dump):
     assert list(dump.parent.glob("*.draft")) == []
 
 
+def test_backup_of_nothing_is_none(tmp_path_factory):
+    path = Path(tempfile.mkdtemp(prefix="loyalty-test-")) / "no shop"
+    try:
+        result = manage(path, "backup")
+        assert (result.returncode, "has no data" in result.stderr) == (1, True)
+        assert not list(path.glob("backups/*"))
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def test_backup_is_of_what_there_was_before_an_upgrade(shop, dump):
+    assert manage(shop, "migrate", "points", "0002_guard_ledger").returncode == 0
+    applied = "SELECT count(*) FROM django_migrations WHERE app = 'points'"
+    before = query(shop, applied)
+    assert manage(shop, "backup").returncode == 0
+    assert query(shop, applied) == before
+
+
 def test_restore_brings_back_what_was_there_and_keeps_what_is(restored):
     assert entries(restored) == entries(restored, backups.BEFORE) - 1
 

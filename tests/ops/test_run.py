@@ -164,13 +164,19 @@ def test_answers_503_while_the_database_is_frozen(service):
     postmaster = int((service.data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
     children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True, text=True, check=True).stdout
     frozen = [postmaster, *map(int, children.split())]
-    for process in frozen:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        answers = [service.health() for _ in range(6)]
-    finally:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=12) as pool:
         for process in frozen:
-            os.kill(process, signal.SIGCONT)
+            os.kill(process, signal.SIGSTOP)
+        try:
+            # More than there are threads to serve them.
+            awards = [pool.submit(service.award) for _ in range(12)]
+            done, waiting = concurrent.futures.wait(awards, timeout=20)
+            assert not waiting
+            answers = [service.health() for _ in range(6)]
+        finally:
+            for process in frozen:
+                os.kill(process, signal.SIGCONT)
+    assert {award.exception().code for award in done} == {503}
     assert answers == [(503, "1")] * 6
     eventually(lambda: service.health() == (200, None))
     assert service.award() == 201

@@ -16,7 +16,7 @@ from loyalty import data_folder, durability, embedded, upgrades
 
 PORT_SECONDS = 3
 WATCH_SECONDS = 0.3
-STOP_SECONDS = 40
+STOP_SECONDS = 50
 
 
 class Command(BaseCommand):
