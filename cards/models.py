@@ -8,6 +8,13 @@ from loyalty import ids
 from loyalty.models import Program
 
 
+def _serial(sequence: str) -> models.BigIntegerField:
+    """The number by which the shop's API names a row."""
+    return models.BigIntegerField(
+        unique=True, db_default=models.Func(models.Value(sequence), function="nextval"), editable=False
+    )
+
+
 class Customer(models.Model):
     """The person (member, contact) who owns points, with or without a card."""
 
@@ -22,6 +29,7 @@ class Customer(models.Model):
     locale = models.CharField(max_length=10, blank=True)
     metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    serial = _serial("cards_customer_serial")
 
     class Meta:
         constraints = [
@@ -60,6 +68,7 @@ class Card(models.Model):
     replaced_by = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="replaces")
     metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    serial = _serial("cards_card_serial")
 
     class Meta:
         constraints = [

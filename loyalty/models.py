@@ -55,6 +55,9 @@ class Program(models.Model):
         default=100,
         help_text="Most single point operations a minute on one account. Empty: no limit.",
     )
+    rules_version = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -3,7 +3,7 @@
 from django.db import connections, transaction
 
 # An entry and a use never change; of a lot only what is left does. The triggers say the same, to every role.
-INSERT_ONLY = ("points_lotuse", "points_pointtransaction")
+INSERT_ONLY = ("points_lotuse", "points_pointtransaction", "points_rulebook", "points_tierchange")
 CHANGEABLE_COLUMNS = {"points_pointlot": "remaining"}
 
 TIMEOUTS = {

@@ -82,7 +82,7 @@ class Book(Page):
         )
         self.account.last_activity_at = at
         if not active_from:
-            self.account.lifetime_earned += points
+            self.earn(points, entry=entry)
         self.add(lot, entry)
         return entry
 
@@ -200,7 +200,7 @@ class Book(Page):
         self.pay(entry, payments)
         self.owe(entry, debt)
         if target.type == EntryType.AWARD and not was_pending:
-            self.account.lifetime_earned -= points
+            self.earn(-points, entry=entry, earned_at=target.valid_from or target.effective_at)
         return entry
 
     def give_back(

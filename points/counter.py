@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
-from points import store
+from points import rules, store
 from points.book import AlreadyReversed, Book
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
@@ -150,6 +150,7 @@ class Desk:
                 zone=ZoneInfo(self.refs[account_id].program.timezone),
                 written_at=written_at,
                 lots=[dataclasses.replace(lot) for lot in self.lots[account_id]],
+                ladder=rules.of(self.refs[account_id].program).ladder,
             )
             for account_id, row in self.rows.items()
         }
@@ -200,6 +201,8 @@ class Counter:
         except errors.Refusal as refusal:
             outcome.refusal = refusal
             return outcome
+        if outcome.entry is not None:
+            outcome.entry.serial = cast(int, facts.serial)
         if posting.is_named and outcome.entry is not None:
             self.named[posting.account.id, posting.entry_id] = outcome.entry
         if self.is_counted and outcome.entry is not None:

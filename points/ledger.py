@@ -12,7 +12,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from loyalty import errors, idempotency, retry
-from points import store
+from points import rules, store
 from points.book import AlreadyReversed, InsufficientPoints
 from points.counter import (
     CardBlocked,
@@ -233,6 +233,9 @@ def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> li
     if render is None and any(posting.key is not None for posting in postings):
         raise ValueError("a key without an answer to keep would not stop a repetition")
     refs = {posting.account.id: posting.account for posting in postings}
+    for account in refs.values():
+        # Before anything is locked: the first posting under new rules reads them.
+        rules.of(account.program)
     tried: list[Outcome] = []
 
     def once() -> list[Outcome]:

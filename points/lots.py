@@ -33,6 +33,10 @@ class Snapshot:
     next_due_at: datetime.datetime | None = None
     window_started_at: datetime.datetime | None = None
     window_count: int = 0
+    tier_id: uuid.UUID | None = None
+    tier_since: datetime.datetime | None = None
+    tier_until: datetime.datetime | None = None
+    tallies: str = "{}"
 
 
 SNAPSHOT_COLUMNS = [field.name for field in dataclasses.fields(Snapshot)]

@@ -19,6 +19,27 @@ from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
+from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
+from tiers.models import Tier
+
+__all__ = [
+    "MAX_DIGITS",
+    "AccountRef",
+    "Campaign",
+    "CampaignBudget",
+    "Clawback",
+    "EarningRule",
+    "EarningScheme",
+    "EntryType",
+    "LotUse",
+    "PointAccount",
+    "PointDefinition",
+    "PointLot",
+    "PointTransaction",
+    "Rulebook",
+    "TierChange",
+    "points_field",
+]
 
 MAX_DIGITS = 15  # A JSON reader with doubles keeps that many exact.
 
@@ -84,6 +105,9 @@ class PointDefinition(models.Model):
         help_text="When an award is reversed whose points are already spent.",
     )
     is_default = models.BooleanField(default=False, help_text="What cards and customers mean by “points”.")
+    counts_for_tiers = models.BooleanField(
+        default=False, db_default=False, help_text="What is earned of these points decides on the customer's tier."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -92,6 +116,11 @@ class PointDefinition(models.Model):
             models.UniqueConstraint(fields=["program", "number"], name="definition_number_unique_in_program"),
             models.UniqueConstraint(
                 fields=["program"], condition=models.Q(is_default=True), name="definition_default_unique_in_program"
+            ),
+            models.UniqueConstraint(
+                fields=["program"],
+                condition=models.Q(counts_for_tiers=True),
+                name="definition_for_tiers_unique_in_program",
             ),
             models.CheckConstraint(
                 condition=models.Q(decimal_places__lte=2), name="definition_has_at_most_two_decimal_places"
@@ -138,6 +167,12 @@ class PointAccount(models.Model):
     next_due_at = models.DateTimeField(null=True, help_text="No lot starts or ends before this moment.")
     window_started_at = models.DateTimeField(null=True, help_text="When the minute began that the limit counts.")
     window_count = models.PositiveIntegerField(default=0, help_text="Postings counted in that minute.")
+    tier = models.ForeignKey(Tier, models.PROTECT, null=True, db_index=False, related_name="+")
+    tier_since = models.DateTimeField(null=True, help_text="When the tier was reached, or fallen to.")
+    tier_until = models.DateTimeField(null=True, help_text="When it falls, if nothing more is earned.")
+    tallies = models.JSONField(
+        default=dict, db_default={}, help_text="What was earned by month, and what caps count, see points/tallies.py."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -204,6 +239,9 @@ class PointTransaction(models.Model):
     transaction_date = models.DateTimeField(null=True, help_text="The caller's word; nothing is worked out from it.")
     effective_at = models.DateTimeField(help_text="When it took effect: for a settled entry, when it was due.")
     created_at = models.DateTimeField(help_text="When it was written.")
+    serial = models.BigIntegerField(
+        db_default=models.Func(models.Value("points_entry_serial"), function="nextval"), editable=False
+    )
     xid = Xid8Field(db_default=models.Func(function="pg_current_xact_id"), editable=False)
 
     class Meta:
@@ -335,3 +373,26 @@ class LotUse(models.Model):
 
     def __str__(self) -> str:
         return str(self.points)
+
+
+class TierChange(models.Model):
+    """A customer came to another tier. Append-only; what the clock did names no entry."""
+
+    pk = models.CompositePrimaryKey("account_id", "id")
+    id = models.UUIDField()
+    account = models.ForeignKey(
+        PointAccount, models.PROTECT, db_index=False, db_constraint=False, related_name="tier_changes"
+    )
+    program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    entry = models.ForeignKey(
+        PointTransaction, models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="+"
+    )
+    from_tier = models.ForeignKey(
+        Tier, models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="+"
+    )
+    to_tier = models.ForeignKey(Tier, models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="+")
+    points = points_field(help_text="The points that counted for the tier then.")
+    effective_at = models.DateTimeField(help_text="When it took effect: for a fall, when it was due.")
+
+    def __str__(self) -> str:
+        return f"{self.from_tier_id} to {self.to_tier_id}"

@@ -9,11 +9,15 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import cast
 from zoneinfo import ZoneInfo
 
 from loyalty import ids
 from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
 from points.models import EntryType, PointDefinition, PointTransaction
+from points.standing import Change, Standing
+from points.tallies import Tallies
+from tiers.ladder import Ladder, month_of
 
 THE_CLOCK = "clock"  # The actor of entries that time alone makes.
 
@@ -55,12 +59,15 @@ class Page:
         zone: ZoneInfo,
         written_at: datetime.datetime,
         lots: Iterable[Lot] = (),
+        ladder: Ladder | None = None,
     ) -> None:
         self.account = account
         self.definition = definition
         self.zone = zone
         self.written_at = written_at
         self.lots = Lots(account, zone, lots)
+        self.tallies = Tallies(account.tallies)
+        self.standing = Standing(account, self.tallies, ladder) if ladder and definition.counts_for_tiers else None
         self.turn()
 
     def turn(self) -> None:
@@ -69,7 +76,14 @@ class Page:
         self.uses: list[Use] = []
         self.made: list[Lot] = []
         self.touched: dict[uuid.UUID, Lot] = {}
+        if self.standing is not None:
+            self.standing.changes = []
         self.is_changed = False
+
+    @property
+    def tier_changes(self) -> list[Change]:
+        """The steps between tiers that are still to be written."""
+        return self.standing.changes if self.standing is not None else []
 
     def settle(self, at: datetime.datetime) -> datetime.datetime:
         """This will post what fell due by `at`, in time order, and answer the clock of the account.
@@ -77,10 +91,16 @@ class Page:
         At one moment starts come before ends. The clock never goes back: it is the later of `at` and the newest entry.
         """
         clock = self.clock(at)
-        if self.account.next_due_at is None or self.account.next_due_at > clock:
-            return clock
+        if self.account.next_due_at is not None and self.account.next_due_at <= clock:
+            self._settle_lots(clock)
+        self._review(clock)
+        return clock
+
+    def _settle_lots(self, clock: datetime.datetime) -> None:
         for (moment, is_end), due in itertools.groupby(self.lots.due(clock), key=lambda event: event[:2]):
             lots = [event[2] for event in due]
+            # A tier that ended before this moment did not hold in it.
+            self._review(moment - datetime.timedelta.resolution)
             if is_end:
                 self.expire_lots(lots, at=moment, note=Note(reason="Points expired", actor=THE_CLOCK))
             else:
@@ -89,7 +109,30 @@ class Page:
         if self.account.next_due_at == NEVER:
             self.account.next_due_at = None
         self.is_changed = True
-        return clock
+
+    def _review(self, at: datetime.datetime) -> None:
+        until = self.account.tier_until
+        if self.standing is not None and until is not None and until <= at and self.standing.review(at):
+            self.is_changed = True
+
+    def earn(
+        self,
+        points: Decimal,
+        *,
+        entry: PointTransaction,
+        earned_at: datetime.datetime | None = None,
+    ) -> None:
+        """This will count points of an entry as earned, or below zero as not earned at `earned_at` after all."""
+        account, at = self.account, entry.effective_at
+        if self.standing is not None:
+            self.standing.start(at)
+            before = self.standing.earned()
+        account.lifetime_earned += points
+        self.tallies.earn(month_of(earned_at or at, self.zone), points)
+        self.tallies.forget(at.astimezone(self.zone).date(), month_of(at, self.zone))
+        account.tallies = self.tallies.text()
+        if self.standing is not None:
+            self.standing.move(before, at=at, entry_id=entry.id)
 
     def clock(self, at: datetime.datetime) -> datetime.datetime:
         """This will answer the later of `at` and the moment the newest entry took effect."""
@@ -110,7 +153,7 @@ class Page:
         entry = self.append(
             ids.new_id(), EntryType.ACTIVATE, at=self.clock(at), note=note, available=total, pending=-total
         )
-        self.account.lifetime_earned += total
+        self.earn(total, entry=entry)
         for lot in lots:
             self.lots.activate(lot)
             self.use(entry, lot, ZERO)
@@ -150,6 +193,7 @@ class Page:
             pending_after=account.pending + pending,
             effective_at=at,
             created_at=self.written_at,
+            serial=cast(int, None),
             reason=note.reason,
             reference=note.reference,
             staff_member=note.staff_member,

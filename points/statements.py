@@ -20,16 +20,27 @@ from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
 from loyalty.postgres import prepared
+from points import past, rules
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
-from points.models import AccountRef, EntryType, PointAccount, PointDefinition, PointTransaction
+from points.models import AccountRef, PointAccount, PointDefinition, PointTransaction
 from points.page import THE_CLOCK, Page
+from tiers.ladder import Progress, Standing
 
 SOON = 30  # Days.
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 # What of an account is told as it is, and what the clock needs.
 _TOLD = ["balance", "pending", "lifetime_earned", "lifetime_redeemed", "lifetime_expired", "last_activity_at"]
-_SNAPSHOT = [*_TOLD, "version", "effective_at", "next_due_at"]
+_SNAPSHOT = [
+    *_TOLD,
+    "version",
+    "effective_at",
+    "next_due_at",
+    "tier_id",
+    "tier_since",
+    "tier_until",
+    "tallies",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +75,9 @@ class Statement:
     last_activity: Activity | None = None
     last_activity_at: datetime.datetime | None = None
     expiring: Sequence[Expiring] = ()
+    # None where the points do not count for tiers, or the programme has none.
+    tier: Standing | None = None
+    progress: Progress | None = None
 
 
 def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> Statement:
@@ -72,57 +86,44 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     Its last activity is the newest entry that somebody posted; what the clock does is none.
     """
     until = at + datetime.timedelta(days=days)
-    standing = _standing(account, until=until)
-    if standing is None:
-        return Statement()
-    if not standing.lots:
-        # Nothing is due and nothing ends soon: what is written is right, and no books need to be opened.
-        return _statement(standing.row, standing.activity)
-    page = _page(account, standing.row, standing.lots, at=at)
+    written = _written(account, until=until)
+    if written is None:
+        return _nothing(account, at)
+    page = _page(account, written.row, written.lots, at=at)
     page.settle(at)
-    return _statement(page.account, standing.activity, list(_expiring(page, at=at, until=until)))
+    return _statement(page, written.activity, list(_expiring(page, at=at, until=until)), at=at)
 
 
 def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -> Statement:
     """This will answer what the account had at a moment that is not in the future: the state after the last entry that
     took effect by then, and what was due by then."""
-    row = PointAccount.objects.filter(pk=account.id).first()
-    if row is None:
-        return Statement()
-    if row.effective_at is None or row.effective_at <= moment:
+    now = PointAccount.objects.filter(pk=account.id).first()
+    if now is None:
+        return _nothing(account, moment)
+    if now.effective_at is None or now.effective_at <= moment:
         return balance(account=account, at=moment, days=days)
     entries = PointTransaction.objects.filter(account_id=account.id, effective_at__lte=moment)
     last = entries.order_by("-version").first()
     if last is None:
-        return Statement()
-    earned, redeemed, expired = _lifetimes(account.id, last.version)
-    past = Snapshot(
-        id=account.id,
-        program_id=account.program.pk,
-        balance=last.balance_after,
-        pending=last.pending_after,
-        lifetime_earned=earned,
-        lifetime_redeemed=redeemed,
-        lifetime_expired=expired,
-        effective_at=last.effective_at,
-        last_activity_at=_last_activity_at(account.id, last.version),
-    )
+        return _nothing(account, moment)
+    row = past.snapshot(account, last)
     posted = entries.exclude(actor=THE_CLOCK).order_by("-version")
     activity = posted.values_list("id", "type", "points", "created_at").first()
     # Nothing is left to settle: what was due by then has an entry by now, since a later one has been posted.
-    page = _page(account, past, _lots_after(account.id, last.version), at=moment)
+    page = _page(account, row, past.lots(account.id, last.version), at=moment)
     until = moment + datetime.timedelta(days=days)
-    return _statement(past, activity and Activity(*activity), list(_expiring(page, at=moment, until=until)))
+    expiring = list(_expiring(page, at=moment, until=until))
+    return _statement(page, activity and Activity(*activity), expiring, at=moment)
 
 
 def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
     """This will answer the sum of the available points of the entries whose callers dated them up to a moment that is
     not in the future, with what was due by then; an entry without a date of its caller's counts from when it took
     effect."""
-    standing = _standing(account, until=moment)
-    if standing is None:
+    known = _written(account, until=moment)
+    if known is None:
         return ZERO
-    row = standing.row
+    row = known.row
     # Entries never change: those up to the row's version are what the row says, also if more are posted meanwhile.
     entries = PointTransaction.objects.filter(account_id=account.id, version__lte=row.version)
     dated = entries.alias(dated_at=Coalesce("transaction_date", "effective_at")).filter(dated_at__lte=moment)
@@ -131,7 +132,7 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
         # What was due by then has an entry by now, since a later one has been posted.
         return written
     before = row.balance
-    page = _page(account, row, standing.lots, at=moment)
+    page = _page(account, row, known.lots, at=moment)
     page.settle(moment)
     return written + page.account.balance - before
 
@@ -149,7 +150,7 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     for row in rows:
         page = _page(refs[row.id], row, lots.get(row.id, []), at=at)
         page.settle(at)
-        answers[row.id] = _statement(row)
+        answers[row.id] = _statement(page, at=at)
     return answers
 
 
@@ -244,8 +245,9 @@ SELECT {", ".join(f"a.{column}" for column in _SNAPSHOT)},
     e.id, e.type, e.points, e.created_at, {", ".join(f"l.{column}" for column in _LOT_COLUMNS)}
 FROM points_pointaccount a
 LEFT JOIN LATERAL (
+    -- Written out: of an actor that it does not know, the planner takes it that few entries are another's.
     SELECT id, type, points, created_at FROM points_pointtransaction
-    WHERE account_id = a.id AND actor <> %(clock)s ORDER BY version DESC LIMIT 1
+    WHERE account_id = a.id AND actor <> '{THE_CLOCK}' ORDER BY version DESC LIMIT 1
 ) e ON TRUE
 LEFT JOIN LATERAL (
     SELECT * FROM points_pointlot l WHERE l.account_id = a.id AND l.is_open AND a.next_due_at <= %(until)s AND (
@@ -260,7 +262,7 @@ _ACTIVITY_ID = len(_SNAPSHOT)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Standing:
+class _Written:
     """What is written of an account: its row, what somebody posted last, the lots to which something happens soon."""
 
     row: Snapshot
@@ -268,18 +270,16 @@ class _Standing:
     lots: Sequence[Lot]
 
 
-def _standing(account: AccountRef, *, until: datetime.datetime) -> _Standing | None:
+def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | None:
     """This will read an account, and the lots that start or end by `until`; None where nothing was ever posted."""
     with connection.cursor() as cursor:
         # One statement, so that the balance, the lots and the last entry are of one moment.
-        prepared.execute(
-            cursor, "read_standing", _STANDING, {"account": account.id, "until": until, "clock": THE_CLOCK}
-        )
+        prepared.execute(cursor, "read_standing", _STANDING, {"account": account.id, "until": until})
         rows = cursor.fetchall()
     if not rows:
         return None
     first = rows[0]
-    return _Standing(
+    return _Written(
         Snapshot(id=account.id, program_id=account.program.pk, **dict(zip(_SNAPSHOT, first, strict=False))),
         Activity(*first[len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if first[_ACTIVITY_ID] else None,
         [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None],
@@ -288,11 +288,26 @@ def _standing(account: AccountRef, *, until: datetime.datetime) -> _Standing | N
 
 def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
     zone = ZoneInfo(account.program.timezone)
-    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots)
+    ladder = rules.of(account.program).ladder
+    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots, ladder=ladder)
 
 
-def _statement(row: Snapshot, activity: Activity | None = None, expiring: Sequence[Expiring] = ()) -> Statement:
-    return Statement(last_activity=activity, expiring=expiring, **{name: getattr(row, name) for name in _TOLD})
+def _nothing(account: AccountRef, at: datetime.datetime) -> Statement:
+    """This will say what somebody has to whom nothing was ever posted."""
+    return _statement(_page(account, Snapshot(id=account.id, program_id=account.program.pk), [], at=at), at=at)
+
+
+def _statement(
+    page: Page, activity: Activity | None = None, expiring: Sequence[Expiring] = (), *, at: datetime.datetime
+) -> Statement:
+    standing = page.standing
+    return Statement(
+        last_activity=activity,
+        expiring=expiring,
+        tier=standing.held(at) if standing else None,
+        progress=standing.progress(at) if standing else None,
+        **{name: getattr(page.account, name) for name in _TOLD},
+    )
 
 
 def _expiring(page: Page, *, at: datetime.datetime, until: datetime.datetime) -> Iterable[Expiring]:
@@ -327,48 +342,3 @@ def _open_lots(account_ids: list[uuid.UUID]) -> list[tuple[Any, ...]]:
             [account_ids],
         )
         return cursor.fetchall()
-
-
-def _lots_after(account_id: uuid.UUID, version: int) -> list[Lot]:
-    """This will answer the lots with what was left of each after the entry of that version."""
-    columns = ", ".join("l.points - COALESCE(u.points, 0)" if c == "remaining" else f"l.{c}" for c in _LOT_COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns} FROM points_pointlot l LEFT JOIN ("
-            "   SELECT u.lot_id, SUM(u.points) AS points FROM points_lotuse u JOIN points_pointtransaction e"
-            "   ON e.account_id = u.account_id AND e.id = u.entry_id"
-            "   WHERE u.account_id = %(account)s AND e.version <= %(version)s GROUP BY u.lot_id"
-            ") u ON u.lot_id = l.id WHERE l.account_id = %(account)s AND l.version <= %(version)s",
-            {"account": account_id, "version": version},
-        )
-        return [Lot(*row) for row in cursor.fetchall()]
-
-
-def _last_activity_at(account_id: uuid.UUID, version: int) -> datetime.datetime | None:
-    activities = PointTransaction.objects.filter(
-        account_id=account_id, version__lte=version, type__in=[EntryType.AWARD, EntryType.REDEEM]
-    )
-    return activities.order_by("-version").values_list("effective_at", flat=True).first()
-
-
-def _lifetimes(account_id: uuid.UUID, version: int) -> tuple[Decimal, Decimal, Decimal]:
-    """This will answer what was earned, redeemed and expired up to the entry of that version, as the books count it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LIFETIMES, {"account": account_id, "version": version})
-        return cursor.fetchone()
-
-
-# What is reversed while it is pending was never earned; such a reversal changes the pending points.
-_LIFETIMES = """
-SELECT
-    COALESCE(SUM(CASE
-        WHEN e.type = 'award' AND e.valid_from IS NULL THEN e.points
-        WHEN e.type = 'activate' THEN e.balance_after - e.balance_before
-        WHEN t.type = 'award' AND e.points = e.balance_after - e.balance_before THEN e.points - e.shortfall
-    END), 0),
-    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'redeem' OR t.type = 'redeem'), 0),
-    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'expire'), 0)
-FROM points_pointtransaction e
-LEFT JOIN points_pointtransaction t ON t.account_id = e.account_id AND t.id = e.reverses_id
-WHERE e.account_id = %(account)s AND e.version <= %(version)s
-"""

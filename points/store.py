@@ -21,6 +21,7 @@ from points.book import Book, Spent
 from points.lots import SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Use
+from points.standing import Change
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 _LOTS = f"SELECT {', '.join(_LOT_COLUMNS)} FROM points_pointlot WHERE account_id = %s"
@@ -38,6 +39,11 @@ _ACCOUNT_TYPES = {
     "next_due_at": "timestamptz",
     "window_started_at": "timestamptz",
     "window_count": "integer",
+    "tier_id": "uuid",
+    "tier_since": "timestamptz",
+    "tier_until": "timestamptz",
+    # An array of texts is no array of JSON for the server, before it is made one.
+    "tallies": "text[]::jsonb",
 }
 _ENTRY_TYPES = {
     "id": "uuid",
@@ -62,6 +68,7 @@ _ENTRY_TYPES = {
     "transaction_date": "timestamptz",
     "effective_at": "timestamptz",
     "created_at": "timestamptz",
+    "serial": "bigint",
 }
 _LOT_TYPES = {
     "id": "uuid",
@@ -83,6 +90,16 @@ _USE_TYPES = {
     "points": "numeric",
     "pays_debt": "boolean",
 }
+_CHANGE_TYPES = {
+    "id": "uuid",
+    "account_id": "uuid",
+    "program_id": "uuid",
+    "entry_id": "uuid",
+    "from_tier_id": "uuid",
+    "to_tier_id": "uuid",
+    "points": "numeric",
+    "effective_at": "timestamptz",
+}
 _RECORD_TYPES = {"owner_id": "uuid", "key": "text", "fingerprint": "text", "status": "smallint", "body": "text"}
 
 
@@ -94,11 +111,15 @@ def _insert(table: str, types: dict[str, str]) -> str:
     return f"INSERT INTO {table} ({', '.join(types)}) SELECT {', '.join(types)} FROM {_rows(types)}"
 
 
-_INSERT_ENTRIES = _insert("points_pointtransaction", _ENTRY_TYPES)
+# Who is answered an entry's number has drawn it before; the others draw it as they are written.
+_INSERT_ENTRIES = _insert("points_pointtransaction", _ENTRY_TYPES).replace(
+    "serial FROM", "COALESCE(serial, nextval('points_entry_serial')) FROM"
+)
 _INSERT_LOTS = _insert("points_pointlot", _LOT_TYPES)
 _INSERT_USES = _insert("points_lotuse", _USE_TYPES)
+_INSERT_CHANGES = _insert("points_tierchange", _CHANGE_TYPES)
 _INSERT_RECORDS = _insert("loyalty_idempotencyrecord", _RECORD_TYPES)
-# The updates read arrays: of those the planner knows the length, so that it looks rows up instead of joining tables.
+# The updates read arrays: the planner takes one for a few rows and looks them up, but a list in JSON for a hundred.
 _UPDATE_LOTS = (
     "UPDATE points_pointlot l SET remaining = r.remaining"
     " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[]) AS r (account_id, id, remaining)"
@@ -113,7 +134,8 @@ _UPDATE_ACCOUNTS = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What decides on one posting beside its account: what its key answered before, and the state of its card."""
+    """What decides on one posting beside its account: what its key answered before, and the state of its card; and the
+    number that its entry gets."""
 
     fingerprint: str | None = None
     status: int | None = None
@@ -121,6 +143,7 @@ class Facts:
     card_status: str | None = None
     card_expires_at: datetime.datetime | None = None
     card_customer_id: uuid.UUID | None = None
+    serial: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -178,7 +201,8 @@ def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> li
         prepared.execute(
             cursor,
             "read_facts",
-            "SELECT r.fingerprint, r.status, r.body, c.status, c.expires_at, c.customer_id"
+            "SELECT r.fingerprint, r.status, r.body, c.status, c.expires_at, c.customer_id,"
+            " nextval('points_entry_serial')"
             " FROM unnest(%s::uuid[], %s::text[], %s::uuid[]) WITH ORDINALITY AS p (account_id, key, card_id, n)"
             " LEFT JOIN loyalty_idempotencyrecord r ON r.owner_id = p.account_id AND r.key = p.key"
             " LEFT JOIN cards_card c ON c.id = p.card_id"
@@ -309,6 +333,7 @@ def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
         *_inserted(_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]),
         *_updated(_UPDATE_LOTS, [row for book in changed for row in _touched_rows(book)]),
         *_inserted(_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]),
+        *_inserted(_INSERT_CHANGES, [_change_row(book, change) for book in changed for change in book.tier_changes]),
         *_inserted(_INSERT_RECORDS, [_record_row(record) for record in records]),
         *_updated(_UPDATE_ACCOUNTS, [_account_row(book.account) for book in changed]),
     ]
@@ -358,6 +383,16 @@ def _use_row(book: Book, use: Use) -> dict[str, Any]:
         "lot_id": use.lot_id,
         "points": use.points,
         "pays_debt": use.pays_debt,
+    }
+
+
+def _change_row(book: Book, change: Change) -> dict[str, Any]:
+    columns = {column: getattr(change, column) for column in ("id", "entry_id", "points", "effective_at")}
+    return columns | {
+        "account_id": book.account.id,
+        "program_id": book.account.program_id,
+        "from_tier_id": change.before and change.before.id,
+        "to_tier_id": change.after and change.after.id,
     }
 
 

@@ -1,0 +1,441 @@
+"""What a purchase or a deed earns, by the rules of one version of the rulebook. Arithmetic on plain data, nothing else:
+the same for a preview, an award and an import.
+
+A purchase earns `floor((amount × rate + what campaigns multiply) × the tier's multiplier + what campaigns add)`, floored
+once, to the decimals of the points, and lowered to the caps in the same breath.
+"""
+
+import dataclasses
+import datetime
+import decimal
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext as _
+
+from loyalty import errors
+
+ZERO, ONE = Decimal(0), Decimal(1)
+PURCHASES = "purchases"  # The tally of a customer's purchases.
+
+
+class Kind(TextChoices):
+    """What points are earned for."""
+
+    PURCHASE = "purchase", "Purchase"
+    BONUS = "bonus", "Bonus"
+    REFERRAL = "referral", "Referral"
+    ACTIVITY = "activity", "Activity"
+    MANUAL = "manual", "Manual"
+
+
+class Effect(TextChoices):
+    """What a campaign does."""
+
+    MULTIPLY = "multiply", "Multiply the points"
+    ADD = "add", "Add points"
+
+
+class Combination(TextChoices):
+    """What becomes of several campaigns that hold at once."""
+
+    BEST = "best", "The best one counts"
+    SUM = "sum", "They add up"
+
+
+class SpendBasis(TextChoices):
+    """Which amount of a purchase earns that was partly paid with points."""
+
+    BEFORE = "before", "The amount before the redemption"
+    AFTER = "after", "The amount after the redemption"
+
+
+class NotWorkedOut(errors.InvalidParameters):
+    """No rule says how many points this earns, and none were sent."""
+
+
+class NothingEarned(errors.InvalidParameters):
+    """It earns no points."""
+
+
+class CapExceeded(errors.InvalidParameters):
+    """The points are more than a cap allows; `cap` and `left` say which and how many are left of it."""
+
+    def __init__(self, *, cap: Decimal, left: Decimal) -> None:
+        text = _("The limit is %(cap)s points, of which %(left)s are left.") % {"cap": f"{cap:f}", "left": f"{left:f}"}
+        super().__init__({"points": [text]}, rule="cap")
+        self.cap, self.left = cap, left
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """When a rule or a campaign holds. `categories` and `shops` that are empty mean all."""
+
+    id: str
+    kind: Kind
+    priority: int = 0
+    starts_at: datetime.datetime | None = None
+    ends_at: datetime.datetime | None = None
+    smallest_purchase: Decimal | None = None
+    shops: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Rule(Terms):
+    """How many points something earns: `rate` a unit of the currency, or fixed `points`."""
+
+    name: str
+    activity: str = ""
+    rate: Decimal | None = None
+    points: Decimal | None = None
+    most_per_transaction: Decimal | None = None
+    most_per_day: Decimal | None = None
+    most_per_month: Decimal | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Campaign(Terms):
+    """What multiplies or adds to that."""
+
+    code: str
+    effect: Effect
+    factor: Decimal = ONE
+    points: Decimal = ZERO
+    tiers: tuple[str, ...] = ()
+    first_purchase_only: bool = False
+    most_per_customer: Decimal | None = None
+    most_in_all: Decimal | None = None
+    expires_after_days: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """All of a programme that earns, in one version."""
+
+    version: int = 0
+    rules: tuple[Rule, ...] = ()
+    campaigns: tuple[Campaign, ...] = ()
+    combination: Combination = Combination.BEST
+    spend_basis: SpendBasis = SpendBasis.BEFORE
+    excluded_categories: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A line of the cart."""
+
+    category: str
+    amount: Decimal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Deed:
+    """What a customer did. `points` are those that the caller sent; `discount` is what points paid of the amount."""
+
+    kind: Kind
+    at: datetime.datetime
+    points: Decimal | None = None
+    amount: Decimal | None = None
+    discount: Decimal = ZERO
+    activity: str = ""
+    shop: str = ""
+    campaign: str = ""
+    lines: Sequence[Line] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Situation:
+    """Who did it: the tier held, what was earned before under a name, what campaigns have given in all by id."""
+
+    tier: str | None = None
+    multiplier: Decimal = ONE
+    tallied: Callable[[str], Decimal] = lambda name: ZERO
+    given: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    decimal_places: int = 0
+    zone: ZoneInfo = ZoneInfo("UTC")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Calculation:
+    """How many points, and how they came about. `campaigns` are their parts, by code."""
+
+    points: Decimal
+    base: Decimal
+    multiplier: Decimal = ONE
+    tier: str | None = None
+    campaigns: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    cap: Decimal | None = None
+    rule: str | None = None
+    version: int = 0
+    # What the customer's tallies and the campaigns' budgets gain.
+    tallies: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    budgets: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
+    expires_after_days: int | None = None
+
+    def told(self) -> dict[str, object]:
+        """This will answer what is stored with the entry and told to callers."""
+        return {
+            "base": self.base,
+            "multiplier": self.multiplier,
+            "tier": self.tier,
+            "campaigns": [{"code": code, "points": points} for code, points in self.campaigns.items()],
+            "cap": self.cap,
+            "rule": self.rule,
+            "rule_version": self.version,
+            "points": self.points,
+        }
+
+
+def work_out(rules: Rules, deed: Deed, situation: Situation) -> Calculation:
+    """This will answer how many points the deed earns; what the caller sent wins over the rules, not over the caps.
+
+    Raises:
+        NotWorkedOut: no points were sent and no rule holds.
+        NothingEarned: the rules give less than the smallest unit.
+        CapExceeded: points sent are above a cap, or the cap of a day or month is used up.
+    """
+    rule = _rule(rules, deed)
+    if deed.points is not None:
+        return _sent(rules, rule, deed, situation)
+    campaign = _named_campaign(rules, deed, situation)
+    rate = rule.rate if rule is not None and deed.kind == Kind.PURCHASE else None
+    fixed = rule.points if rule is not None and deed.kind != Kind.PURCHASE else None
+    if rate is None and fixed is None and campaign is None:
+        field = "activity" if deed.kind == Kind.ACTIVITY else "points"
+        raise NotWorkedOut({field: [_("No rule says how many points this earns.")]}, rule="no_rule")
+    if rule is not None and rate is not None:
+        base, multiplier = _amount(rules, deed, rule.categories) * rate, situation.multiplier
+    else:
+        base, multiplier = fixed or ZERO, ONE
+    return _totalled(rules, rule, deed, situation, base=base, multiplier=multiplier, named=campaign)
+
+
+def _totalled(
+    rules: Rules,
+    rule: Rule | None,
+    deed: Deed,
+    situation: Situation,
+    *,
+    base: Decimal,
+    multiplier: Decimal,
+    named: Campaign | None,
+) -> Calculation:
+    cap = _most(rule, deed, situation)
+    exact = base * multiplier
+    total = _lowered(exact, cap, situation)
+    parts: dict[str, Decimal] = {}
+    budgets: dict[str, Decimal] = {}
+    tallies: dict[str, Decimal] = {}
+    chosen = _chosen(rules, rule, deed, situation, base=base, multiplier=multiplier, named=named)
+    for campaign, extra in chosen:
+        exact += extra
+        part = _lowered(exact, cap, situation) - total
+        if not part:
+            continue
+        total += part
+        parts[campaign.code] = part
+        tallies[_campaign_tally(campaign)] = part
+        if campaign.most_in_all is not None:
+            budgets[campaign.id] = part
+    if total <= 0:
+        raise NothingEarned({"points": [_("This earns no points.")]}, rule="nothing_earned")
+    return Calculation(
+        points=total,
+        base=base,
+        multiplier=multiplier,
+        tier=situation.tier,
+        campaigns=parts,
+        cap=cap if cap is not None and _floor(exact, situation) > cap else None,
+        rule=rule.name if rule else None,
+        version=rules.version,
+        tallies=tallies | _counted(deed, situation, total),
+        budgets=budgets,
+        expires_after_days=named.expires_after_days if named and named.code in parts else None,
+    )
+
+
+def _sent(rules: Rules, rule: Rule | None, deed: Deed, situation: Situation) -> Calculation:
+    points = deed.points or ZERO
+    if rule is not None:
+        if rule.most_per_transaction is not None and points > rule.most_per_transaction:
+            raise CapExceeded(cap=rule.most_per_transaction, left=rule.most_per_transaction)
+        for cap, left in _periods(rule, deed, situation):
+            if points > left:
+                raise CapExceeded(cap=cap, left=max(left, ZERO))
+    campaign = _named_campaign(rules, deed, situation)
+    tallies = _counted(deed, situation, points)
+    budgets = {}
+    if campaign is not None:
+        for cap, left in _limits(campaign, situation):
+            if points > left:
+                raise CapExceeded(cap=cap, left=max(left, ZERO))
+        tallies[_campaign_tally(campaign)] = points
+        if campaign.most_in_all is not None:
+            budgets[campaign.id] = points
+    return Calculation(
+        points=points,
+        base=points,
+        campaigns={campaign.code: points} if campaign else {},
+        tier=situation.tier,
+        rule=rule.name if rule else None,
+        version=rules.version,
+        tallies=tallies,
+        budgets=budgets,
+        expires_after_days=campaign.expires_after_days if campaign else None,
+    )
+
+
+def _rule(rules: Rules, deed: Deed) -> Rule | None:
+    """This will answer the rule of the highest priority that holds; of equals the older one."""
+    holding = [
+        rule
+        for rule in rules.rules
+        if _holds(rule, deed) and (rule.activity == deed.activity or deed.kind != Kind.ACTIVITY)
+    ]
+    return max(holding, key=lambda rule: rule.priority, default=None)
+
+
+def _holds(terms: Terms, deed: Deed) -> bool:
+    return (
+        terms.kind == deed.kind
+        and (terms.starts_at is None or terms.starts_at <= deed.at)
+        and (terms.ends_at is None or deed.at < terms.ends_at)
+        and (terms.smallest_purchase is None or (deed.amount or ZERO) >= terms.smallest_purchase)
+        and (not terms.shops or deed.shop in terms.shops)
+        and (not terms.categories or any(line.category in terms.categories for line in deed.lines))
+    )
+
+
+def _named_campaign(rules: Rules, deed: Deed, situation: Situation) -> Campaign | None:
+    """This will answer the campaign that the caller names, for a bonus or a referral."""
+    if deed.kind not in (Kind.BONUS, Kind.REFERRAL) or not deed.campaign:
+        return None
+    return next((c for c in _campaigns(rules, deed, situation) if c.code == deed.campaign), None)
+
+
+def _campaigns(rules: Rules, deed: Deed, situation: Situation) -> list[Campaign]:
+    holding = [
+        campaign
+        for campaign in rules.campaigns
+        if _holds(campaign, deed)
+        and (not campaign.tiers or situation.tier in campaign.tiers)
+        and (not campaign.first_purchase_only or not situation.tallied(PURCHASES))
+    ]
+    return sorted(holding, key=lambda campaign: -campaign.priority)
+
+
+def _chosen(
+    rules: Rules,
+    rule: Rule | None,
+    deed: Deed,
+    situation: Situation,
+    *,
+    base: Decimal,
+    multiplier: Decimal,
+    named: Campaign | None,
+) -> list[tuple[Campaign, Decimal]]:
+    """This will answer the campaigns that count, each with what it adds before it is floored: no more than it has."""
+    if deed.kind in (Kind.BONUS, Kind.REFERRAL):
+        return [(named, _limited(named, named.points + (named.factor - 1) * base, situation))] if named else []
+    extras = []
+    for campaign in _campaigns(rules, deed, situation):
+        if campaign.effect == Effect.ADD:
+            extra = campaign.points
+        else:
+            part = base
+            if rule is not None and rule.rate is not None and deed.kind == Kind.PURCHASE:
+                part = _amount(rules, deed, rule.categories, campaign.categories) * rule.rate
+            extra = (campaign.factor - 1) * part * multiplier
+        extras.append((campaign, _limited(campaign, extra, situation)))
+    if rules.combination == Combination.SUM:
+        return extras
+    return [max(extras, key=lambda pair: pair[1])] if extras else []
+
+
+def _limited(campaign: Campaign, extra: Decimal, situation: Situation) -> Decimal:
+    # A limit with more decimals than the points have must not be passed by rounding.
+    lefts = [_floor(left, situation) for cap, left in _limits(campaign, situation)]
+    return max(min([extra, *lefts]), ZERO)
+
+
+def _amount(rules: Rules, deed: Deed, *conditions: Sequence[str]) -> Decimal:
+    """This will answer so much of the amount as earns: without excluded lines, of the categories where some are named,
+    and before or after what points paid, in proportion."""
+    amount = deed.amount or ZERO
+    excluded = sum((line.amount for line in deed.lines if line.category in rules.excluded_categories), ZERO)
+    earning = max(amount - excluded, ZERO)
+    if any(conditions):
+        wanted = (
+            line.amount
+            for line in deed.lines
+            if line.category not in rules.excluded_categories
+            and all(not categories or line.category in categories for categories in conditions)
+        )
+        earning = min(earning, sum(wanted, ZERO))
+    if rules.spend_basis == SpendBasis.AFTER and amount > 0:
+        # Three thirds must be a whole, so a share without an end is rounded up, in its last digit of 28.
+        with decimal.localcontext(rounding=decimal.ROUND_UP):
+            earning = earning * max(amount - deed.discount, ZERO) / amount
+    return earning
+
+
+def _most(rule: Rule | None, deed: Deed, situation: Situation) -> Decimal | None:
+    """This will answer the lowest cap for points that a rule works out.
+
+    Raises:
+        CapExceeded: a day's or a month's is used up.
+    """
+    if rule is None:
+        return None
+    caps = [] if rule.most_per_transaction is None else [rule.most_per_transaction]
+    for cap, left in _periods(rule, deed, situation):
+        if left <= 0:
+            raise CapExceeded(cap=cap, left=ZERO)
+        caps.append(left)
+    return min(caps, default=None)
+
+
+def _periods(rule: Rule, deed: Deed, situation: Situation) -> list[tuple[Decimal, Decimal]]:
+    """This will answer the caps of the day and the month, and what is left of each."""
+    day, month = _period_tallies(deed, situation)
+    caps = [(rule.most_per_day, day), (rule.most_per_month, month)]
+    return [(cap, cap - situation.tallied(name)) for cap, name in caps if cap is not None]
+
+
+def _period_tallies(deed: Deed, situation: Situation) -> tuple[str, str]:
+    subject = f"{deed.kind.value}.{deed.activity}" if deed.kind == Kind.ACTIVITY else deed.kind.value
+    today = deed.at.astimezone(situation.zone).date()
+    return f"{subject}/{today:%Y-%m-%d}", f"{subject}/{today:%Y-%m}"
+
+
+def _campaign_tally(campaign: Campaign) -> str:
+    return f"campaign/{campaign.id}"
+
+
+def _counted(deed: Deed, situation: Situation, points: Decimal) -> dict[str, Decimal]:
+    day, month = _period_tallies(deed, situation)
+    counted = {day: points, month: points}
+    return counted | ({PURCHASES: ONE} if deed.kind == Kind.PURCHASE else {})
+
+
+def _limits(campaign: Campaign, situation: Situation) -> list[tuple[Decimal, Decimal]]:
+    """This will answer the caps of a campaign, for this customer and in all, and what is left of each."""
+    limits = []
+    if campaign.most_per_customer is not None:
+        tallied = situation.tallied(_campaign_tally(campaign))
+        limits.append((campaign.most_per_customer, campaign.most_per_customer - tallied))
+    if campaign.most_in_all is not None:
+        given = situation.given.get(campaign.id, ZERO)
+        limits.append((campaign.most_in_all, campaign.most_in_all - given))
+    return limits
+
+
+def _lowered(exact: Decimal, cap: Decimal | None, situation: Situation) -> Decimal:
+    return _floor(exact if cap is None else min(exact, cap), situation)
+
+
+def _floor(points: Decimal, situation: Situation) -> Decimal:
+    return points.quantize(ONE.scaleb(-situation.decimal_places), rounding=decimal.ROUND_FLOOR)

@@ -1,0 +1,103 @@
+"""An account as it was after one of its entries, put together again from what is never changed."""
+
+import dataclasses
+import datetime
+import uuid
+from decimal import Decimal
+
+import orjson
+from django.db import connection
+
+from points.lots import Lot, Snapshot
+from points.models import AccountRef, EntryType, PointTransaction, TierChange
+
+_LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
+
+# What an entry earned, and when: what is reversed while it is pending was never earned; such a reversal changes the
+# pending points. What is reversed later was not earned after all in the month in which it was.
+EARNED = """
+SELECT e.account_id, e.version, CASE
+        WHEN e.type = 'award' AND e.valid_from IS NULL THEN e.points
+        WHEN e.type = 'activate' THEN e.balance_after - e.balance_before
+        ELSE e.points - e.shortfall
+    END AS points, COALESCE(t.valid_from, t.effective_at, e.effective_at) AS at
+FROM {entries} e LEFT JOIN {entries} t ON t.account_id = e.account_id AND t.id = e.reverses_id
+WHERE (e.type = 'award' AND e.valid_from IS NULL) OR e.type = 'activate'
+OR (t.type = 'award' AND e.points = e.balance_after - e.balance_before)
+"""
+
+
+def snapshot(account: AccountRef, last: PointTransaction) -> Snapshot:
+    """This will answer the account's row as it was after the entry `last`."""
+    redeemed, expired = _spent(account.id, last.version)
+    earned = _earned(account, last.version)
+    change = (
+        TierChange.objects.filter(account_id=account.id, effective_at__lte=last.effective_at)
+        .order_by("-effective_at", "-id")
+        .first()
+    )
+    return Snapshot(
+        id=account.id,
+        program_id=account.program.pk,
+        balance=last.balance_after,
+        pending=last.pending_after,
+        lifetime_earned=sum(earned.values(), Decimal(0)),
+        lifetime_redeemed=redeemed,
+        lifetime_expired=expired,
+        effective_at=last.effective_at,
+        last_activity_at=_last_activity_at(account.id, last.version),
+        tier_id=change.to_tier_id if change else None,
+        tier_since=change.effective_at if change else None,
+        tallies=orjson.dumps({f"earned/{month}": str(points) for month, points in earned.items()}).decode(),
+    )
+
+
+def lots(account_id: uuid.UUID, version: int) -> list[Lot]:
+    """This will answer the lots with what was left of each after the entry of that version."""
+    columns = ", ".join("l.points - COALESCE(u.points, 0)" if c == "remaining" else f"l.{c}" for c in _LOT_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM points_pointlot l LEFT JOIN ("
+            "   SELECT u.lot_id, SUM(u.points) AS points FROM points_lotuse u JOIN points_pointtransaction e"
+            "   ON e.account_id = u.account_id AND e.id = u.entry_id"
+            "   WHERE u.account_id = %(account)s AND e.version <= %(version)s GROUP BY u.lot_id"
+            ") u ON u.lot_id = l.id WHERE l.account_id = %(account)s AND l.version <= %(version)s",
+            {"account": account_id, "version": version},
+        )
+        return [Lot(*row) for row in cursor.fetchall()]
+
+
+def _last_activity_at(account_id: uuid.UUID, version: int) -> datetime.datetime | None:
+    activities = PointTransaction.objects.filter(
+        account_id=account_id, version__lte=version, type__in=[EntryType.AWARD, EntryType.REDEEM]
+    )
+    return activities.order_by("-version").values_list("effective_at", flat=True).first()
+
+
+def _earned(account: AccountRef, version: int) -> dict[str, Decimal]:
+    """This will answer what was earned by month of the programme's calendar, up to the entry of that version."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_char(at AT TIME ZONE %(zone)s, 'YYYY-MM'), SUM(points)"
+            f" FROM ({EARNED.format(entries='points_pointtransaction')}) earned"
+            " WHERE account_id = %(account)s AND version <= %(version)s GROUP BY 1",
+            {"account": account.id, "version": version, "zone": account.program.timezone},
+        )
+        return dict(cursor.fetchall())
+
+
+def _spent(account_id: uuid.UUID, version: int) -> tuple[Decimal, Decimal]:
+    """This will answer what was redeemed and expired up to the entry of that version, as the books count it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPENT, {"account": account_id, "version": version})
+        return cursor.fetchone()
+
+
+_SPENT = """
+SELECT
+    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'redeem' OR t.type = 'redeem'), 0),
+    COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'expire'), 0)
+FROM points_pointtransaction e
+LEFT JOIN points_pointtransaction t ON t.account_id = e.account_id AND t.id = e.reverses_id
+WHERE e.account_id = %(account)s AND e.version <= %(version)s
+"""
