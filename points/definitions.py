@@ -7,6 +7,7 @@ from django.db.models import Max, Q
 
 from loyalty import errors
 from loyalty.models import Program
+from points import rules
 from points.models import PointDefinition
 
 DEFAULT_CODE = "points"
@@ -15,7 +16,8 @@ DEFAULT_CODE = "points"
 def create_program(
     *, slug: str, name: str = "", currency: str = "EUR", timezone: str = "UTC", is_sandbox: bool = False
 ) -> Program:
-    """This will make a programme with its default kind of points: whole ones, that expire after 12 months.
+    """This will make a programme with its default kind of points (whole ones, that expire after 12 months), four tiers
+    and rules that earn.
 
     Raises:
         django.core.exceptions.ValidationError: a value is not valid, or the slug is taken.
@@ -25,11 +27,12 @@ def create_program(
     with transaction.atomic():
         program.save(force_insert=True)
         create_definition(program=program, code=DEFAULT_CODE, name="Points", is_default=True)
+        rules.give_defaults(program=program, by="create_program")
     return program
 
 
 def create_definition(*, program: Program, code: str, name: str, **policies) -> PointDefinition:
-    """This will make a definition with the next number of the programme.
+    """This will make a definition with the next number of the programme; the default one counts for tiers.
 
     Raises:
         django.core.exceptions.ValidationError: a value is not valid, or the code is taken.
@@ -38,6 +41,7 @@ def create_definition(*, program: Program, code: str, name: str, **policies) -> 
         # The programme's row is what two that are made at once wait for.
         Program.objects.select_for_update(no_key=True).get(pk=program.pk)
         last = program.definitions.aggregate(last=Max("number"))["last"] or 0
+        policies.setdefault("counts_for_tiers", policies.get("is_default", False))
         definition = PointDefinition(program=program, number=last + 1, code=code, name=name, **policies)
         definition.full_clean()
         definition.save(force_insert=True)
