@@ -6,10 +6,12 @@ Every method checks all that can be refused before it changes anything, so a ref
 import dataclasses
 import datetime
 import uuid
+from collections.abc import Mapping
 from decimal import Decimal
 
 from loyalty import errors
-from points import expiry
+from points import earning, expiry
+from points.earning import Calculation, Deed, Rules, Situation
 from points.lots import ZERO, Lot
 from points.models import MAX_DIGITS, Clawback, EntryType, PointTransaction
 from points.page import Note, Page, Payment
@@ -84,6 +86,54 @@ class Book(Page):
         if not active_from:
             self.earn(points, entry=entry)
         self.add(lot, entry)
+        return entry
+
+    def work_out(self, rules: Rules, deed: Deed, *, given: Mapping[str, Decimal], at: datetime.datetime) -> Calculation:
+        """This will answer what a deed of this customer earns, before anything is posted.
+
+        Raises:
+            earning.NotWorkedOut, earning.NothingEarned, earning.CapExceeded.
+        """
+        rung = self.rung(at)
+        situation = Situation(
+            tier=rung.code if rung else None,
+            multiplier=rung.multiplier if rung else Decimal(1),
+            tallied=self.tallies,
+            given=given,
+            decimal_places=self.definition.decimal_places,
+            zone=self.zone,
+        )
+        return earning.work_out(rules, deed, situation)
+
+    def earn_by_rules(
+        self,
+        calculation: Calculation,
+        *,
+        entry_id: uuid.UUID,
+        note: Note,
+        at: datetime.datetime,
+        expires_at: datetime.datetime | None = None,
+    ) -> PointTransaction:
+        """This will award what was worked out, keep the calculation with the entry and count it towards the caps.
+
+        Raises:
+            What `award` raises.
+        """
+        days = calculation.expires_after_days
+        if expires_at is None and days is not None:
+            policy = expiry.Policy(kind=expiry.ExpiryPolicy.DAYS, count=days)
+            expires_at = expiry.end(policy=policy, starts_at=at, zone=self.zone)
+        told = {"calculation": calculation.told()}
+        entry = self.award(
+            entry_id=entry_id,
+            points=calculation.points,
+            note=dataclasses.replace(note, metadata=(note.metadata or {}) | told),
+            at=at,
+            expires_at=expires_at,
+        )
+        for name, count in calculation.tallies.items():
+            self.tallies.add(name, count)
+        self.account.tallies = self.tallies.text()
         return entry
 
     def redeem(self, *, entry_id: uuid.UUID, points: Decimal, note: Note, at: datetime.datetime) -> PointTransaction:

@@ -15,9 +15,11 @@ from cards.models import Card
 from loyalty import errors, idempotency, ids
 from points import rules, store
 from points.book import AlreadyReversed, Book
+from points.earning import Deed
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note
+from tiers.ladder import Progress, Rung
 
 LIMIT_WINDOW = datetime.timedelta(seconds=60)
 
@@ -74,8 +76,9 @@ class TransactionLimitExceeded(errors.Refusal):
 class Posting:
     """What is to be posted. Its entry's id is made here, before the first try, so that a retry can look for it.
 
-    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire). `is_named`:
-    the caller worked the id out from what the entry stands for, and where the account has that entry, this is a replay.
+    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire), what the
+    `deed` earns (award). `is_named`: the caller worked the id out from what the entry stands for, and where the
+    account has that entry, this is a replay.
     """
 
     type: EntryType
@@ -87,6 +90,7 @@ class Posting:
     expires_at: datetime.datetime | None = None
     expires_before: datetime.datetime | None = None
     reverses_id: uuid.UUID | None = None
+    deed: Deed | None = None
     key: idempotency.Key | None = None
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
     is_named: bool = False
@@ -103,6 +107,9 @@ class Outcome:
     refusal: errors.Refusal | None = None
     answer: idempotency.Answer | None = None
     balance: Decimal = ZERO
+    # The tier before and, while the answer is rendered, how far the customer is after it.
+    rung_before: Rung | None = None
+    progress: Progress | None = None
 
 
 Render = Callable[[Outcome], idempotency.Answer]
@@ -173,8 +180,12 @@ class Counter:
         named: dict[tuple[uuid.UUID, uuid.UUID], PointTransaction],
         render: Render | None,
         is_counted: bool,
+        given: dict[str, Decimal] | None = None,
     ) -> None:
         self.books = books
+        # What campaigns with a limit in all have given, their rows locked; and what they give now.
+        self.given = given or {}
+        self.giving: dict[str, Decimal] = {}
         self.named = named
         self.render = render
         self.is_counted = is_counted
@@ -186,6 +197,7 @@ class Counter:
         book = self.books[posting.account.id]
         outcome = Outcome(posting=posting)
         at = book.settle(posting.at)
+        outcome.rung_before = book.rung(at)
         outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
         if outcome.earlier is not None:
             return outcome
@@ -197,7 +209,7 @@ class Counter:
                 _check_card(posting.note.card_id, facts, at)
             if self.is_counted:
                 _check_limit(book.account, posting.account.program.transaction_limit, at)
-            outcome.entry = _enter(book, posting, at)
+            outcome.entry = self._earn(book, posting, at) if posting.deed else _enter(book, posting, at)
         except errors.Refusal as refusal:
             outcome.refusal = refusal
             return outcome
@@ -208,10 +220,23 @@ class Counter:
         if self.is_counted and outcome.entry is not None:
             _count(book.account, at)
         outcome.balance = book.account.balance
+        outcome.progress = book.progress(at)
         if self.render is not None:
             outcome.answer = self.render(outcome)
             self._remember(posting, outcome.answer)
         return outcome
+
+    def _earn(self, book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
+        """This will award what the deed earns by the programme's rules."""
+        assert posting.deed is not None
+        calculation = book.work_out(rules.of(posting.account.program).earning, posting.deed, given=self.given, at=at)
+        entry = book.earn_by_rules(
+            calculation, entry_id=posting.entry_id, note=posting.note, at=at, expires_at=posting.expires_at
+        )
+        for campaign_id, points in calculation.budgets.items():
+            self.given[campaign_id] = self.given.get(campaign_id, ZERO) + points
+            self.giving[campaign_id] = self.giving.get(campaign_id, ZERO) + points
+        return entry
 
     def _replay(self, posting: Posting, facts: store.Facts) -> idempotency.Answer | None:
         key = posting.key

@@ -1,8 +1,8 @@
 """What a purchase or a deed earns, by the rules of one version of the rulebook. Arithmetic on plain data, nothing else:
 the same for a preview, an award and an import.
 
-A purchase earns `floor((amount × rate + what campaigns multiply) × the tier's multiplier + what campaigns add)`, floored
-once, to the decimals of the points, and lowered to the caps in the same breath.
+A purchase earns `floor((amount * rate + what campaigns multiply) * the tier's multiplier + what campaigns add)`,
+floored once, to the decimals of the points, and lowered to the caps in the same breath.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from loyalty import errors
 
 ZERO, ONE = Decimal(0), Decimal(1)
+_UTC = ZoneInfo("UTC")
 PURCHASES = "purchases"  # The tally of a customer's purchases.
 
 
@@ -122,6 +123,10 @@ class Rules:
     spend_basis: SpendBasis = SpendBasis.BEFORE
     excluded_categories: tuple[str, ...] = ()
 
+    def limited_in_all(self, deed: "Deed") -> list[Campaign]:
+        """This will answer the campaigns that may give something for the deed, and not to everybody without end."""
+        return [campaign for campaign in self.campaigns if campaign.most_in_all is not None and _holds(campaign, deed)]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
@@ -152,10 +157,10 @@ class Situation:
 
     tier: str | None = None
     multiplier: Decimal = ONE
-    tallied: Callable[[str], Decimal] = lambda name: ZERO
+    tallied: Callable[[str], Decimal] = lambda _: ZERO
     given: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
     decimal_places: int = 0
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = _UTC
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,16 +181,16 @@ class Calculation:
     expires_after_days: int | None = None
 
     def told(self) -> dict[str, object]:
-        """This will answer what is stored with the entry and told to callers."""
+        """This will answer what is stored with the entry and told to callers; amounts are texts, for they are exact."""
         return {
-            "base": self.base,
-            "multiplier": self.multiplier,
+            "base": _text(self.base),
+            "multiplier": _text(self.multiplier),
             "tier": self.tier,
-            "campaigns": [{"code": code, "points": points} for code, points in self.campaigns.items()],
-            "cap": self.cap,
+            "campaigns": [{"code": code, "points": _text(points)} for code, points in self.campaigns.items()],
+            "cap": None if self.cap is None else _text(self.cap),
             "rule": self.rule,
             "rule_version": self.version,
-            "points": self.points,
+            "points": _text(self.points),
         }
 
 
@@ -439,3 +444,7 @@ def _lowered(exact: Decimal, cap: Decimal | None, situation: Situation) -> Decim
 
 def _floor(points: Decimal, situation: Situation) -> Decimal:
     return points.quantize(ONE.scaleb(-situation.decimal_places), rounding=decimal.ROUND_FLOOR)
+
+
+def _text(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"

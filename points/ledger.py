@@ -28,6 +28,7 @@ from points.counter import (
     TransactionNotFound,
     most_lots_pay,
 )
+from points.earning import Deed
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType
 from points.page import Note
@@ -48,6 +49,7 @@ __all__ = [
     "TransactionNotFound",
     "adjust",
     "award",
+    "earn",
     "expire",
     "lock",
     "post",
@@ -90,6 +92,24 @@ def award(
         expires_at=expires_at,
         key=key,
     )
+    return post(posting, render=render)
+
+
+def earn(
+    *,
+    account: AccountRef,
+    deed: Deed,
+    note: Note,
+    at: datetime.datetime,
+    key: idempotency.Key | None = None,
+    render: Render | None = None,
+) -> Outcome:
+    """This will award what a deed earns by the programme's rules, and keep the calculation in the entry's metadata.
+
+    Raises:
+        earning.NotWorkedOut, earning.NothingEarned, earning.CapExceeded; and what `award` raises.
+    """
+    posting = Posting(type=EntryType.AWARD, account=account, points=None, at=at, note=note, deed=deed, key=key)
     return post(posting, render=render)
 
 
@@ -241,15 +261,28 @@ def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> li
     def once() -> list[Outcome]:
         try:
             with transaction.atomic():
+                given = _given(postings)
                 rows = store.lock(refs)
                 if rows and len(rows) < len(refs):
                     raise _AccountMissing
-                return _post(postings, refs, rows or _made(refs), tried, render=render, **options)
+                return _post(postings, refs, rows or _made(refs), tried, render=render, given=given, **options)
         except _AccountMissing:
             with transaction.atomic():
-                return _post(postings, refs, _made(refs), tried, render=render, **options)
+                given = _given(postings)
+                return _post(postings, refs, _made(refs), tried, render=render, given=given, **options)
 
     return retry.run(once)
+
+
+def _given(postings: Sequence[Posting]) -> dict[str, Decimal]:
+    """This will lock the campaigns with a limit in all that may give, and answer what they have given."""
+    campaigns = {
+        campaign.id
+        for posting in postings
+        if posting.deed is not None
+        for campaign in rules.of(posting.account.program).earning.limited_in_all(posting.deed)
+    }
+    return store.budgets(campaigns) if campaigns else {}
 
 
 def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
@@ -265,6 +298,7 @@ def _post(
     tried: list[Outcome],
     *,
     render: Render | None,
+    given: dict[str, Decimal],
     is_counted: bool = False,
     is_atomic: bool = False,
     is_trial: bool = False,
@@ -274,7 +308,10 @@ def _post(
     lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
-    facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
+    facts = store.facts(
+        [(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings],
+        are_numbered=any(posting.deed is not None for posting in postings),
+    )
     named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)
@@ -284,7 +321,7 @@ def _post(
         needs[account_id] += most_lots_pay(posting)
     desk = Desk(rows, refs, clocks=clocks, needs=needs)
     books = desk.open()
-    counter = Counter(books, named=named, render=render, is_counted=is_counted)
+    counter = Counter(books, named=named, render=render, is_counted=is_counted, given=given)
     tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]
     if is_trial:
         # Also what a posting had to write before it could go on, and accounts that were made for it.
@@ -295,5 +332,5 @@ def _post(
             outcome.entry = outcome.answer = None
         store.write(desk.settled())
         return tried
-    store.write(books.values(), counter.records)
+    store.write(books.values(), counter.records, counter.giving)
     return tried

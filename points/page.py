@@ -17,7 +17,7 @@ from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
 from points.models import EntryType, PointDefinition, PointTransaction
 from points.standing import Change, Standing
 from points.tallies import Tallies
-from tiers.ladder import Ladder, month_of
+from tiers.ladder import Ladder, Progress, Rung, month_of
 
 THE_CLOCK = "clock"  # The actor of entries that time alone makes.
 
@@ -133,6 +133,14 @@ class Page:
         account.tallies = self.tallies.text()
         if self.standing is not None:
             self.standing.move(before, at=at, entry_id=entry.id)
+
+    def rung(self, at: datetime.datetime) -> Rung | None:
+        """This will answer the tier that is held, where these points count for tiers."""
+        return self.standing.held(at).rung if self.standing is not None else None
+
+    def progress(self, at: datetime.datetime) -> Progress | None:
+        """This will answer how far the customer is, where these points count for tiers."""
+        return self.standing.progress(at) if self.standing is not None else None
 
     def clock(self, at: datetime.datetime) -> datetime.datetime:
         """This will answer the later of `at` and the moment the newest entry took effect."""

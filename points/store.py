@@ -8,7 +8,7 @@ join beside the lock would answer with rows from before the wait.
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -125,6 +125,10 @@ _UPDATE_LOTS = (
     " FROM unnest(%s::uuid[], %s::uuid[], %s::numeric[]) AS r (account_id, id, remaining)"
     " WHERE l.account_id = r.account_id AND l.id = r.id"
 )
+_UPDATE_BUDGETS = (
+    "UPDATE points_campaignbudget b SET given = b.given + r.points"
+    " FROM unnest(%s::uuid[], %s::numeric[]) AS r (campaign_id, points) WHERE b.campaign_id = r.campaign_id"
+)
 _UPDATE_ACCOUNTS = (
     f"UPDATE points_pointaccount a SET {', '.join(f'{column} = r.{column}' for column in _ACCOUNT_TYPES)}"
     f" FROM unnest(%s::uuid[], {', '.join(f'%s::{kind}[]' for kind in _ACCOUNT_TYPES.values())})"
@@ -178,6 +182,19 @@ def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Snapshot]:
     return {row[0]: Snapshot(*row) for row in rows}
 
 
+def budgets(campaign_ids: Iterable[str]) -> dict[str, Decimal]:
+    """This will lock what campaigns have given, before the accounts that they give to, and answer it."""
+    with connection.cursor() as cursor:
+        prepared.execute(
+            cursor,
+            "lock_budgets",
+            "SELECT campaign_id, given FROM points_campaignbudget WHERE campaign_id = ANY(%s::uuid[])"
+            " ORDER BY campaign_id FOR NO KEY UPDATE",
+            [[uuid.UUID(campaign_id) for campaign_id in campaign_ids]],
+        )
+        return {str(campaign_id): given for campaign_id, given in cursor.fetchall()}
+
+
 def create(accounts: Iterable[AccountRef]) -> None:
     """This will make the accounts that do not exist yet, in lock order; another may make them first."""
     rows = [(a.id, a.program.id, a.customer_id, a.definition.id, a.definition.may_go_negative) for a in accounts]
@@ -193,9 +210,14 @@ def create(accounts: Iterable[AccountRef]) -> None:
         )
 
 
-def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> list[Facts]:
-    """This will read what decides on each (account id, key, card id), in the order asked."""
-    if not any(key or card_id for _, key, card_id in asked):
+def facts(
+    asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]], *, are_numbered: bool = False
+) -> list[Facts]:
+    """This will read what decides on each (account id, key, card id), in the order asked.
+
+    Where neither a key nor a card is named and nobody is told the numbers of the entries, there is nothing to read.
+    """
+    if not are_numbered and not any(key or card_id for _, key, card_id in asked):
         return [Facts()] * len(asked)
     with connection.cursor() as cursor:
         prepared.execute(
@@ -325,8 +347,8 @@ def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
     return Spent(by_lot=by_lot, debt=debt, debt_payers=debt_payers)
 
 
-def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
-    """This will write all that the books gained and the answers to keep, in one statement."""
+def write(books: Iterable[Book], records: Sequence[Record] = (), giving: Mapping[str, Decimal] | None = None) -> None:
+    """This will write all that the books gained, the answers to keep and what campaigns gave, in one statement."""
     changed = [book for book in books if book.is_changed]
     parts = [
         *_inserted(_INSERT_ENTRIES, [_entry_row(entry) for book in changed for entry in book.entries]),
@@ -335,6 +357,9 @@ def write(books: Iterable[Book], records: Sequence[Record] = ()) -> None:
         *_inserted(_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]),
         *_inserted(_INSERT_CHANGES, [_change_row(book, change) for book in changed for change in book.tier_changes]),
         *_inserted(_INSERT_RECORDS, [_record_row(record) for record in records]),
+        *_updated(
+            _UPDATE_BUDGETS, [(uuid.UUID(campaign_id), points) for campaign_id, points in (giving or {}).items()]
+        ),
         *_updated(_UPDATE_ACCOUNTS, [_account_row(book.account) for book in changed]),
     ]
     if not parts:

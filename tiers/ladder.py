@@ -16,6 +16,7 @@ from django.db.models import TextChoices
 MOST_MONTHS = 24
 
 ZERO = Decimal(0)
+_UTC = ZoneInfo("UTC")
 
 
 class Basis(TextChoices):
@@ -86,7 +87,7 @@ class Ladder:
     window_months: int = 12
     grace_days: int = 0
     fall: Fall = Fall.REACHED
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = _UTC
 
     def points(self, earned: Earned, month: int) -> Decimal:
         """This will answer the points that count in a month."""
@@ -138,8 +139,9 @@ class Ladder:
         """This will answer every fall that came due by `at`, in order of time; the last one is what holds."""
         falls: list[Standing] = []
         while standing.until is not None and standing.until <= at:
-            standing = self._fallen(standing, earned, standing.until)
-            falls.append(standing)
+            fallen = self._fallen(standing, earned, standing.until)
+            assert fallen.until is None or fallen.until > standing.until
+            falls.append(standing := fallen)
         return falls
 
     def current(self, standing: Standing, earned: Earned, at: datetime.datetime) -> Standing:
@@ -149,12 +151,12 @@ class Ladder:
         if standing.rung is None:
             started = self.started(earned, at)
             return started if started.rung else standing
-        return ([standing] + self.reviewed(standing, earned, at))[-1]
+        return [standing, *self.reviewed(standing, earned, at)][-1]
 
     def started(self, earned: Earned, at: datetime.datetime) -> Standing:
         """This will answer the standing of somebody who has none yet."""
         month = self.month(at)
-        rung = self.reached(self.points(earned, month))
+        rung = self.reached(self._backing(earned, month))
         return Standing(rung=rung, since=at if rung else None, until=self._until(rung, earned, month))
 
     def progress(self, standing: Standing, earned: Earned, at: datetime.datetime) -> Progress:

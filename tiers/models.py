@@ -1,4 +1,4 @@
-"""The tiers of a programme, as staff edit them. What holds is the newest version of the rulebook, see `points/rules.py`."""
+"""The tiers of a programme, as staff edit them. What holds is the newest version of its rulebook (points/rules.py)."""
 
 from decimal import Decimal
 

@@ -9,6 +9,5 @@ class Migration(migrations.Migration):
     dependencies = [("points", "0005_guard_tiers")]
 
     operations = [
-        migrations.RunSQL(f"{FUNCTION} SET {setting} = off", f"{FUNCTION} RESET {setting}")
-        for setting in SETTINGS
+        migrations.RunSQL(f"{FUNCTION} SET {setting} = off", f"{FUNCTION} RESET {setting}") for setting in SETTINGS
     ]

@@ -476,6 +476,9 @@ def test_never_says_a_hundred_percent_before_the_next_tier_is_reached() -> None:
     progress = LIFETIME.progress(Standing(rung=BRONZE), Earned(lifetime=Decimal("499.99")), at("2026-01-15T12:00:00Z"))
     assert progress.points_to_next == Decimal("500.00") - Decimal("499.99")
     assert progress.percentage == 99
+    # Nor while the tier that was reached is not yet held.
+    progress = LIFETIME.progress(Standing(rung=BRONZE), ever(500), at("2026-01-15T12:00:00Z"))
+    assert (progress.points_to_next, progress.percentage) == (0, 99)
 
 
 def test_tells_no_next_tier_at_the_top() -> None:
