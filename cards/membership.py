@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_noop
 
 from cards.models import Card, Customer
 from loyalty import errors, ids
@@ -25,7 +26,7 @@ class CardNotFound(errors.Refusal):
 
     code = "CARD_NOT_FOUND"
     status = 404
-    message = "There is no such card."
+    message = gettext_noop("There is no such card.")
 
     def __init__(self, card_id: str) -> None:
         super().__init__(card_id=card_id[: errors.LONGEST_ECHO])
@@ -34,7 +35,7 @@ class CardNotFound(errors.Refusal):
 class CustomerNotFound(errors.NotFound):
     """There is no such customer in the programme."""
 
-    message = "There is no such customer."
+    message = gettext_noop("There is no such customer.")
 
 
 class DuplicateCustomer(errors.Refusal):
@@ -42,7 +43,7 @@ class DuplicateCustomer(errors.Refusal):
 
     code = "DUPLICATE_CUSTOMER"
     status = 409
-    message = "There is a customer with this e-mail address."
+    message = gettext_noop("There is a customer with this e-mail address.")
 
     def __init__(self, existing_card_id: str | None) -> None:
         super().__init__(existing_card_id=existing_card_id)

@@ -58,7 +58,7 @@ TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
 HTTPS = flag("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^api/health$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/health$", r"^[a-z]+/shop/system/health$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 24 * 3600 if HTTPS else 0
 SILENCED_SYSTEM_CHECKS = [
@@ -146,6 +146,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "loyalty.middleware.name_request",
     "loyalty.middleware.read_chunked_body",
+    "loyalty.languages.speak",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "loyalty.page_middleware.Sessions",
@@ -170,6 +171,12 @@ TEMPLATES = [
         },
     },
 ]
+
+# Languages of the shop face; another one is a folder in locale/ and a line here.
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("lt", "Lietuvių")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # Time
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
 # A fault is echoed to help the caller find it, not to send a whole body back.
 LONGEST_ECHO = 100
 
@@ -17,11 +20,13 @@ class Refusal(Exception):
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: ClassVar[int] = 500
-    message: str = "The request could not be done."
+    message: str = gettext_noop("The request could not be done.")
+    # What is wrong with which field of the request.
+    faults: Mapping[str, Sequence[str]] = {}
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
-        if message is not None:
-            self.message = message
+        """Take a text in the language of whoever asks, instead of the one of the class, which is translated here."""
+        self.message = _(self.message) if message is None else message
         super().__init__(self.message)
         self.facts = facts
 
@@ -35,12 +40,17 @@ class InvalidParameters(Refusal):
     def __init__(self, errors: Mapping[str, Sequence[str]], *, rule: str = "invalid") -> None:
         """Take every fault by field, the first fault first, and the name of the rule that it broke."""
         field = next(iter(errors))
+        self.faults = {name: list(texts) for name, texts in errors.items()}
         super().__init__(
             f"{field}: {errors[field][0]}",
             details={"field": field, "rule": rule},
-            errors={name: list(texts) for name, texts in errors.items()},
+            errors=self.faults,
             field=field,
         )
+
+
+class Malformed(InvalidParameters):
+    """The request cannot be read: it is not JSON, cut short, nested too deeply, or has text that cannot be stored."""
 
 
 class InvalidEmail(InvalidParameters):
@@ -54,10 +64,14 @@ class InvalidPoints(Refusal):
 
     code = "INVALID_POINTS"
     status = 400
-    message = "The points are not a valid amount."
+    message = gettext_noop("The points are not a valid amount.")
 
-    def __init__(self, provided_value: Any, message: str | None = None) -> None:
+    def __init__(
+        self, provided_value: Any, message: str | None = None, *, faults: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Take every fault by field, where there are others or the field is not called points."""
         super().__init__(message, provided_value=_echo(provided_value))
+        self.faults = faults or {"points": [self.message]}
 
 
 class Unauthorized(Refusal):
@@ -65,7 +79,7 @@ class Unauthorized(Refusal):
 
     code = "UNAUTHORIZED"
     status = 401
-    message = "Missing or wrong API credentials."
+    message = gettext_noop("Missing or wrong API credentials.")
 
 
 class Forbidden(Refusal):
@@ -76,7 +90,8 @@ class Forbidden(Refusal):
 
     def __init__(self, required_permissions: Sequence[str]) -> None:
         permissions = list(required_permissions)
-        super().__init__(f"The API key lacks a permission: {', '.join(permissions)}.", required_permissions=permissions)
+        lacking = _("The API key lacks a permission: %(permissions)s.") % {"permissions": ", ".join(permissions)}
+        super().__init__(lacking, required_permissions=permissions)
 
 
 class NotFound(Refusal):
@@ -84,7 +99,7 @@ class NotFound(Refusal):
 
     code = "NOT_FOUND"
     status = 404
-    message = "There is nothing here."
+    message = gettext_noop("There is nothing here.")
 
 
 class MethodNotAllowed(Refusal):
@@ -92,7 +107,7 @@ class MethodNotAllowed(Refusal):
 
     code = "METHOD_NOT_ALLOWED"
     status = 405
-    message = "This path does not take this method."
+    message = gettext_noop("This path does not take this method.")
 
 
 class BodyTooLarge(Refusal):
@@ -102,7 +117,10 @@ class BodyTooLarge(Refusal):
     status = 413
 
     def __init__(self, maximum_size: int) -> None:
-        super().__init__(f"The body is larger than {maximum_size} bytes.", maximum_size=maximum_size)
+        text = ngettext(
+            "The body is larger than %(count)s byte.", "The body is larger than %(count)s bytes.", maximum_size
+        )
+        super().__init__(text % {"count": maximum_size}, maximum_size=maximum_size)
 
 
 class UnsupportedMediaType(Refusal):
@@ -110,7 +128,7 @@ class UnsupportedMediaType(Refusal):
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
-    message = "Send the body as application/json."
+    message = gettext_noop("Send the body as application/json.")
 
 
 class IdempotencyKeyReused(Refusal):
@@ -118,7 +136,7 @@ class IdempotencyKeyReused(Refusal):
 
     code = "IDEMPOTENCY_KEY_REUSED"
     status = 422
-    message = "This idempotency key was used before with a different request."
+    message = gettext_noop("This idempotency key was used before with a different request.")
 
 
 class InternalError(Refusal):
@@ -126,7 +144,7 @@ class InternalError(Refusal):
 
     code = "INTERNAL_ERROR"
     status = 500
-    message = "Something went wrong on our side."
+    message = gettext_noop("Something went wrong on our side.")
 
     def __init__(self, request_id: str) -> None:
         super().__init__(request_id=request_id)
@@ -137,7 +155,7 @@ class Unavailable(Refusal):
 
     code = "UNAVAILABLE"
     status = 503
-    message = "The service cannot answer right now. Try again with the same Idempotency-Key."
+    message = gettext_noop("The service cannot answer right now. Try again with the same Idempotency-Key.")
 
     def __init__(self, retry_after: int = 1) -> None:
         super().__init__(retry_after=retry_after)

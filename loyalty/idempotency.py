@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from loyalty import errors, retry
 
@@ -40,12 +41,12 @@ def fingerprint(*, method: str, path: str, body: Any) -> str:
     """This will answer the SHA-256 of a request, whatever the order of its keys, its white space or `1.0` for `1`.
 
     Raises:
-        errors.InvalidParameters: the body is nested too deeply.
+        errors.Malformed: the body is nested too deeply.
     """
     try:
         canonical = orjson.dumps(body, default=_canonical, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as failure:
-        raise errors.InvalidParameters({"body": ["Nested too deeply."]}, rule="max_depth") from failure
+        raise errors.Malformed({"body": [_("Nested too deeply.")]}, rule="max_depth") from failure
     return hashlib.sha256(b"%b %b\n%b" % (method.encode(), path.encode(), canonical)).hexdigest()
 
 

@@ -9,12 +9,14 @@ from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
+from loyalty import languages
+
 
 class OnlyPages(MiddlewareMixin):
     """Passes by the middleware that it is mixed into, for the API."""
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith("/api/"):
+        if request.path_info.startswith("/api/") or languages.is_shop(request.path_info):
             return self.get_response(request)
         return super().__call__(request)
 

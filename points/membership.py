@@ -8,6 +8,8 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from cards import membership
 from cards.models import Card, Customer
 from loyalty import errors, ids
@@ -20,7 +22,7 @@ class CardReplaced(errors.Refusal):
 
     code = "CARD_REPLACED"
     status = 409
-    message = "The card was replaced by another one."
+    message = gettext_noop("The card was replaced by another one.")
 
     def __init__(self, card: Card) -> None:
         assert card.replaced_by_id is not None

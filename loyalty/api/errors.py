@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -10,22 +10,15 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from django.views import defaults
 from rest_framework import exceptions
 
-from loyalty import errors, middleware
-from loyalty.api import parsers, renderers, serializers
+from loyalty import errors, languages, middleware
+from loyalty.api import parsers, refusals, renderers, serializers
 
 logger = logging.getLogger(__name__)
 
-
-def management_shape(refusal: errors.Refusal) -> dict[str, Any]:
-    """This will write a refusal as the management face does."""
-    return {"success": False, "error": {"code": refusal.code, "message": refusal.message, **refusal.facts}}
-
-
-# By the beginning of the path, the longest first; a path of none of them answers like the first face.
-_SHAPES: Mapping[str, Callable[[errors.Refusal], dict[str, Any]]] = {"/api/": management_shape}
 
 # Pages for people, which Django words.
 _PAGES = "/admin/"
@@ -43,10 +36,8 @@ def handle(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | N
 
 def answer(refusal: errors.Refusal, path: str) -> HttpResponse:
     """This will answer a refusal in the shape of the face that the path belongs to."""
-    shape = next((shape for prefix, shape in _SHAPES.items() if path.startswith(prefix)), management_shape)
-    response = HttpResponse(
-        renderers.dumps(shape(refusal)), status=refusal.status, content_type=renderers.JSONRenderer.media_type
-    )
+    status, told = _shape(path)(refusal)
+    response = HttpResponse(renderers.dumps(told), status=status, content_type=renderers.JSONRenderer.media_type)
     if "retry_after" in refusal.facts:
         response.headers["Retry-After"] = str(refusal.facts["retry_after"])
     if refusal.status == errors.Unauthorized.status:
@@ -58,7 +49,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """This will answer a request that Django itself finds malformed."""
     if request.path.startswith(_PAGES):
         return defaults.bad_request(request, exception)
-    return answer(errors.InvalidParameters({"request": ["Malformed."]}), request.path)
+    return answer(_malformed(), request.path)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
@@ -84,6 +75,15 @@ def internal_error(request: HttpRequest) -> HttpResponseBase:
     return answer(errors.InternalError(middleware.request_id.get()), request.path)
 
 
+def _shape(path: str) -> refusals.Shape:
+    # A path of no face answers like the first one.
+    return refusals.shop if languages.is_shop(path) else refusals.management
+
+
+def _malformed() -> errors.Refusal:
+    return errors.Malformed({"request": [_("Malformed.")]})
+
+
 def _refusal(exception: Exception) -> errors.Refusal | None:
     match exception:
         case errors.Refusal():
@@ -101,7 +101,7 @@ def _refusal(exception: Exception) -> errors.Refusal | None:
         case RequestDataTooBig():
             return errors.BodyTooLarge(maximum_size=parsers.MAX_BODY)
         case SuspiciousOperation() | UnreadablePostError() | exceptions.ParseError():
-            return errors.InvalidParameters({"request": ["Malformed."]})
+            return _malformed()
         # The server cannot be reached, or gave up on a lock or a statement.
         case OperationalError() | InterfaceError():
             return errors.Unavailable()

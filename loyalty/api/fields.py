@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
@@ -21,6 +22,9 @@ METADATA_SCHEMA = {"type": "object", "additionalProperties": {}, "example": {"or
 
 class ValueField(serializers.Field):
     """Reads a value with a plain function; writes it as it is, for the renderer knows how."""
+
+    # DRF's own words, which it does not have in every language.
+    default_error_messages = {"required": _("This field is required."), "null": _("This field may not be null.")}
 
     def __init__(self, read: Callable[[Any], Any], described_as: Any, **options: Any) -> None:
         """Take a function of `values`, and a schema or a serializer that describes what it reads."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
 
 from loyalty import errors
@@ -31,7 +32,7 @@ class JSONParser(BaseParser):
 
         Raises:
             errors.BodyTooLarge: it is longer than the view takes. It is not read then.
-            errors.InvalidParameters: it is cut short, not JSON, nested too deeply, or has text that cannot be stored.
+            errors.Malformed: it is cut short, not JSON, nested too deeply, or has text that cannot be stored.
         """
         assert parser_context is not None
         limit: int = parser_context["view"].max_body
@@ -43,7 +44,7 @@ class JSONParser(BaseParser):
         if len(body) < length:
             # What came may read as JSON all the same; the caller hung up and did not ask for it. (Of a body in chunks
             # the server does not tell whether the last one came.)
-            raise errors.InvalidParameters({"body": ["Cut short."]}, rule="length")
+            raise errors.Malformed({"body": [_("Cut short.")]}, rule="length")
         return loads(body)
 
 
@@ -53,7 +54,7 @@ def loads(body: bytes) -> Any:
     `NaN` and `Infinity` become decimals too, so that each field refuses them with its own code.
 
     Raises:
-        errors.InvalidParameters: the text is not JSON, nested too deeply, or cannot be stored.
+        errors.Malformed: the text is not JSON, nested too deeply, or cannot be stored.
     """
     try:
         text = body.decode("utf-8")
@@ -61,9 +62,10 @@ def loads(body: bytes) -> Any:
         if "\\u" in text:
             _refuse_unstorable(value)
     except RecursionError as failure:
-        raise errors.InvalidParameters({"body": ["Nested too deeply."]}, rule="max_depth") from failure
+        raise errors.Malformed({"body": [_("Nested too deeply.")]}, rule="max_depth") from failure
     except (ValueError, decimal.InvalidOperation) as failure:
-        raise errors.InvalidParameters({"body": [f"Not valid JSON: {failure}"]}, rule="json") from failure
+        text = _("Not valid JSON: %(fault)s") % {"fault": failure}
+        raise errors.Malformed({"body": [text]}, rule="json") from failure
     return value
 
 

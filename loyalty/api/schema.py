@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
 
-from loyalty import errors
-from loyalty.api import vocabulary
+from loyalty import errors, languages
+from loyalty.api import refusals, shop_vocabulary, vocabulary
 from loyalty.api.fields import KEY_SCHEMA
 
 NUMBER = {"type": "number"}
@@ -58,11 +58,17 @@ _FAULTS = {
     },
 }
 
-_ALWAYS = (errors.MethodNotAllowed, errors.InternalError, errors.Unavailable)
 _WITH_CREDENTIALS = (errors.Unauthorized, errors.Forbidden)
 _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedMediaType)
 
 _SUCCESS = "It is done."
+_FAILURE = {"type": "boolean", "enum": [False]}
+_LOCALE = OpenApiParameter(
+    name="locale",
+    location=OpenApiParameter.PATH,
+    type={"type": "string", "enum": list(languages.CODES)},
+    description="The language of `message` and of the texts in `errors`.",
+)
 _IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -78,7 +84,7 @@ _REQUEST_ID = OpenApiParameter(
 )
 
 
-class ManagementView(Protocol):
+class FaceView(Protocol):
     """What the description reads of a view."""
 
     action: str
@@ -87,22 +93,31 @@ class ManagementView(Protocol):
     authentication_classes: tuple[Any, ...]
 
 
-class ManagementSchema(AutoSchema):
+class FaceSchema(AutoSchema):
     """Adds to what a view says of itself: its scope, the idempotency key of a POST, and every refusal it can meet.
 
     A view names the refusals of its own in `refusals`, by action.
     """
+
+    words: ClassVar[Mapping[str, tuple[str, Any]]] = vocabulary.WORDS
+    always: ClassVar[tuple[type[errors.Refusal], ...]] = (
+        errors.MethodNotAllowed,
+        errors.InternalError,
+        errors.Unavailable,
+    )
+    # What the components of this face's refusals are called before their codes.
+    prefix: ClassVar[str] = ""
 
     def get_operation(self, *args: Any) -> dict[str, Any] | None:
         """This will add the scope that the operation needs, and its refusals."""
         operation = super().get_operation(*args)
         if operation is None:
             return None
-        view = cast(ManagementView, self.view)
+        view = cast(FaceView, self.view)
         if scope := view.scopes.get(view.action):
             operation["description"] += f"\n\nNeeds the scope `{scope}`."
         for parameter in operation.get("parameters", []):
-            parameter.setdefault("description", vocabulary.WORDS.get(parameter["name"], ("",))[0])
+            parameter.setdefault("description", self.words.get(parameter["name"], ("",))[0])
             # The explorer would fill every example in, and ask for the balance of long ago or for what nothing matches.
             parameter["schema"] = {name: told for name, told in parameter["schema"].items() if name != "example"}
         for response in operation["responses"].values():
@@ -113,12 +128,12 @@ class ManagementSchema(AutoSchema):
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         schema = super()._map_basic_serializer(serializer, direction)
         for name, field in schema.get("properties", {}).items():
-            schema["properties"][name] = vocabulary.describe(name, field)
+            schema["properties"][name] = vocabulary.describe(name, field, self.words)
         return schema
 
     def get_operation_id(self) -> str:
         """This will name the operation after its viewset and action: `points_award`."""
-        view = cast(ManagementView, self.view)
+        view = cast(FaceView, self.view)
         name = type(view).__name__.removesuffix("ViewSet").lower()
         # Two methods may lead to one action.
         return f"{name}_{view.action}" + ("_put" if self.method == "PUT" else "")
@@ -128,13 +143,14 @@ class ManagementSchema(AutoSchema):
         return [*([_IDEMPOTENCY_KEY] if self.method == "POST" else []), _REQUEST_ID, *super().get_override_parameters()]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        # A list of the management face is an object with the rows and where in the list they are.
+        # A list is an object with the rows and where in the list they are.
         return False
 
     def _refusals(self) -> dict[str, Any]:
         by_status: dict[int, dict[str, type[errors.Refusal]]] = defaultdict(dict)
         for refusal in self._refusal_classes():
-            by_status[refusal.status].setdefault(refusal.code, refusal)
+            status, code = self._told(refusal)
+            by_status[status].setdefault(code, refusal)
         return {
             str(status): {
                 "description": "\n".join(f"`{code}`: {refusal.__doc__}" for code, refusal in refusals.items()),
@@ -147,38 +163,64 @@ class ManagementSchema(AutoSchema):
         }
 
     def _refusal_classes(self) -> Iterable[type[errors.Refusal]]:
-        view = cast(ManagementView, self.view)
+        view = cast(FaceView, self.view)
         yield from view.refusals.get(view.action, ())
         if view.authentication_classes:
             yield from _WITH_CREDENTIALS
         if self.method in ("POST", "PUT", "PATCH"):
             yield from _WITH_BODY
-        yield from _ALWAYS
+        yield from self.always
+
+    def _told(self, refusal: type[errors.Refusal]) -> tuple[int, str]:
+        return refusal.status, refusal.code
 
     def _component(self, refusal: type[errors.Refusal]) -> dict[str, str]:
-        is_fault = issubclass(refusal, errors.InvalidParameters)
-        facts = _FAULTS if is_fault else FACTS.get(refusal.code, {})
+        _, code = self._told(refusal)
         component = ResolvedComponent(
-            name=refusal.code.title().replace("_", ""),
+            name=self.prefix + code.title().replace("_", ""),
             type=ResolvedComponent.SCHEMA,
             object=refusal,
-            schema=_error(refusal, facts),
+            schema=self._error(refusal, code),
         )
         self.registry.register_on_missing(component)
         return component.ref
 
+    def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
+        raise NotImplementedError
 
-def _error(refusal: type[errors.Refusal], facts: Mapping[str, Any]) -> dict[str, Any]:
-    error = {"code": {"type": "string", "enum": [refusal.code]}, "message": TEXT, **facts}
-    return {
-        "type": "object",
-        "description": refusal.__doc__,
-        "properties": {
-            "success": {"type": "boolean", "enum": [False]},
-            "error": {"type": "object", "properties": error, "required": list(error)},
-        },
-        "required": ["success", "error"],
-    }
+
+class ManagementSchema(FaceSchema):
+    """Describes the management face."""
+
+    def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
+        facts = _FAULTS if issubclass(refusal, errors.InvalidParameters) else FACTS.get(code, {})
+        error = _object({"code": {"type": "string", "enum": [code]}, "message": TEXT, **facts})
+        return {"description": refusal.__doc__, **_object({"success": _FAILURE, "error": error})}
+
+
+class ShopSchema(FaceSchema):
+    """Describes the shop face."""
+
+    words = {**vocabulary.WORDS, **shop_vocabulary.WORDS}
+    # A language that nobody speaks is a path that leads nowhere; a host that is not served is no request.
+    always = (errors.Malformed, errors.NotFound, *FaceSchema.always)
+    prefix = "Shop"
+
+    def get_override_parameters(self) -> list[Any]:
+        """This will add the language to the path."""
+        return [_LOCALE, *super().get_override_parameters()]
+
+    def _told(self, refusal: type[errors.Refusal]) -> tuple[int, str]:
+        return refusals.on_shop(refusal)
+
+    def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
+        facts = {name: fact for name, fact in FACTS.get(code, {}).items() if name in refusals.SHOP_FACTS}
+        words = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"]}
+        return {"description": refusal.__doc__, **_object({"success": _FAILURE, **words, **facts})}
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
 
 
 def _one_of(schemas: list[dict[str, str]]) -> dict[str, Any]:

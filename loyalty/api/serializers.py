@@ -5,6 +5,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any, Self, cast
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import PolymorphicProxySerializer, inline_serializer
 from rest_framework import serializers
 from rest_framework.settings import api_settings
@@ -14,9 +15,13 @@ from loyalty.api import fields
 
 Faults = dict[str, list[serializers.ErrorDetail]]
 
+_KINDS = {"email": errors.InvalidEmail, "nul": errors.Malformed}
+
 
 class Input(serializers.Serializer):
     """Reads a body or a query string; its fields are in the order in which faults are told."""
+
+    default_error_messages = {"invalid": _("Must be a JSON object.")}
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
@@ -107,10 +112,10 @@ def refusal(detail: Any, data: Any = None) -> errors.Refusal:
     """This will word what DRF found wrong as the refusal of its first fault."""
     faults = dict(_flat(detail, ""))
     field, first = next((name, codes[0]) for name, codes in faults.items())
+    told = {name: [str(text) for text in texts] for name, texts in faults.items()}
     if first.code == "points" and isinstance(data, Mapping):
-        return errors.InvalidPoints(data[field], str(first))
-    kind = errors.InvalidEmail if first.code == "email" else errors.InvalidParameters
-    return kind({name: [str(text) for text in texts] for name, texts in faults.items()}, rule=first.code)
+        return errors.InvalidPoints(data[field], str(first), faults=told)
+    return _KINDS.get(first.code, errors.InvalidParameters)(told, rule=first.code)
 
 
 def _flat(detail: Any, path: str) -> list[tuple[str, list[Any]]]:

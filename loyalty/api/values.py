@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import orjson
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from points import expiry
 
@@ -53,12 +55,17 @@ def amount(value: Any) -> Decimal:
         if -_TOO_LARGE < value < _TOO_LARGE:
             return Decimal(value)
     elif not isinstance(value, Decimal):
-        raise AmountFault("Points must be a number.", value)
+        raise AmountFault(_("Points must be a number."), value)
     elif not value.is_finite():
-        raise AmountFault("Points must be finite.", value)
+        raise AmountFault(_("Points must be finite."), value)
     elif _digits(value) <= MAX_DIGITS:
         return value
-    raise AmountFault(f"Points may have at most {MAX_DIGITS} digits in all.", value)
+    told = ngettext(
+        "Points may have at most %(count)s digit in all.",
+        "Points may have at most %(count)s digits in all.",
+        MAX_DIGITS,
+    )
+    raise AmountFault(told % {"count": MAX_DIGITS}, value)
 
 
 def positive(value: Any) -> Decimal:
@@ -69,7 +76,7 @@ def positive(value: Any) -> Decimal:
     """
     points = amount(value)
     if points <= 0:
-        raise AmountFault("Points must be above zero.", value)
+        raise AmountFault(_("Points must be above zero."), value)
     return points
 
 
@@ -81,7 +88,7 @@ def not_negative(value: Any) -> Decimal:
     """
     points = amount(value)
     if points < 0:
-        raise AmountFault("Points must not be negative.", value)
+        raise AmountFault(_("Points must not be negative."), value)
     return points
 
 
@@ -93,7 +100,7 @@ def not_zero(value: Any) -> Decimal:
     """
     points = amount(value)
     if not points:
-        raise AmountFault("Points must not be zero.", value)
+        raise AmountFault(_("Points must not be zero."), value)
     return points
 
 
@@ -104,13 +111,14 @@ def text(value: Any, *, max_length: int) -> str:
         Fault: it is not a text, or too long.
     """
     if not isinstance(value, str):
-        raise Fault("Must be a text.", rule="type")
+        raise Fault(_("Must be a text."), rule="type")
     content = value.strip()
     if len(content) > max_length:
-        raise Fault(f"At most {max_length} characters.", rule="max_length")
+        told = ngettext("At most %(count)s character.", "At most %(count)s characters.", max_length)
+        raise Fault(told % {"count": max_length}, rule="max_length")
     # From a query string; in a body they are refused while it is parsed.
     if "\0" in content:
-        raise Fault("Must not hold a NUL character.", rule="nul")
+        raise Fault(_("Must not hold a NUL character."), rule="nul")
     return content
 
 
@@ -122,7 +130,7 @@ def filled_text(value: Any, *, max_length: int) -> str:
     """
     content = text(value, max_length=max_length)
     if not content:
-        raise Fault("Must not be blank.", rule="blank")
+        raise Fault(_("Must not be blank."), rule="blank")
     return content
 
 
@@ -136,7 +144,7 @@ def email(value: Any) -> str:
         address = text(value, max_length=MAX_EMAIL)
         validate_email(address)
     except (Fault, ValidationError) as failure:
-        raise Fault("Not an e-mail address.", rule="email") from failure
+        raise Fault(_("Not an e-mail address."), rule="email") from failure
     return address
 
 
@@ -147,13 +155,18 @@ def metadata(value: Any) -> dict[str, Any]:
         Fault: it is not an object, too long, nested too deeply, or holds a number that is none.
     """
     if not isinstance(value, dict):
-        raise Fault("Must be a JSON object.", rule="type")
+        raise Fault(_("Must be a JSON object."), rule="type")
     try:
         compact = orjson.dumps(value, default=_double)
     except orjson.JSONEncodeError as failure:
-        raise Fault("Holds a number out of range, or is nested too deeply.", rule="range") from failure
+        raise Fault(_("Holds a number out of range, or is nested too deeply."), rule="range") from failure
     if len(compact) > MAX_METADATA:
-        raise Fault(f"At most {MAX_METADATA} bytes when written compactly.", rule="max_length")
+        told = ngettext(
+            "At most %(count)s byte when written compactly.",
+            "At most %(count)s bytes when written compactly.",
+            MAX_METADATA,
+        )
+        raise Fault(told % {"count": MAX_METADATA}, rule="max_length")
     return orjson.loads(compact)
 
 
@@ -164,16 +177,16 @@ def moment(value: Any) -> datetime.datetime | datetime.date:
         Fault: it is not a time, or outside the years that can be worked with.
     """
     if not isinstance(value, str):
-        raise Fault("Must be a time in ISO 8601.", rule="type")
+        raise Fault(_("Must be a time in ISO 8601."), rule="type")
     try:
         if _DATE.fullmatch(value):
             named: datetime.datetime | datetime.date = datetime.date.fromisoformat(value)
         else:
             named = datetime.datetime.fromisoformat(_UNESCAPED_OFFSET.sub(r"\1+\2", value))
     except ValueError as failure:
-        raise Fault("Not a time in ISO 8601.", rule="time") from failure
+        raise Fault(_("Not a time in ISO 8601."), rule="time") from failure
     if not expiry.FIRST_YEAR <= named.year <= expiry.LAST_YEAR:
-        raise Fault("The year is out of range.", rule="range")
+        raise Fault(_("The year is out of range."), rule="range")
     if not isinstance(named, datetime.datetime):
         return named
     return named.astimezone(datetime.UTC) if named.tzinfo else named.replace(tzinfo=datetime.UTC)
@@ -201,7 +214,7 @@ def whole(value: Any, *, minimum: int, maximum: int) -> int:
     """
     number = at_least(value, minimum)
     if number > maximum:
-        raise Fault(f"Must be at most {maximum}.", rule="max_value")
+        raise Fault(_("Must be at most %(number)s.") % {"number": maximum}, rule="max_value")
     return number
 
 
@@ -212,10 +225,10 @@ def at_least(value: Any, minimum: int) -> int:
         Fault: it is not one, or too small.
     """
     if not isinstance(value, str) or not _WHOLE.fullmatch(value):
-        raise Fault("Must be a whole number.", rule="type")
+        raise Fault(_("Must be a whole number."), rule="type")
     number = int(value)
     if number < minimum:
-        raise Fault(f"Must be at least {minimum}.", rule="min_value")
+        raise Fault(_("Must be at least %(number)s.") % {"number": minimum}, rule="min_value")
     return number
 
 
@@ -226,7 +239,7 @@ def flag(value: Any) -> bool:
         Fault: it is neither.
     """
     if not isinstance(value, bool):
-        raise Fault("Must be true or false.", rule="type")
+        raise Fault(_("Must be true or false."), rule="type")
     return value
 
 
@@ -237,7 +250,7 @@ def key(value: Any) -> str:
         Fault: it is not 1 to 255 printable ASCII characters.
     """
     if not isinstance(value, str) or not _KEY.fullmatch(value):
-        raise Fault("1 to 255 printable ASCII characters.", rule="key")
+        raise Fault(_("1 to 255 printable ASCII characters."), rule="key")
     return value
 
 
@@ -248,9 +261,9 @@ def items(value: Any) -> list[Any]:
         Fault: it is not a list, or empty.
     """
     if not isinstance(value, list):
-        raise Fault("Must be a list.", rule="type")
+        raise Fault(_("Must be a list."), rule="type")
     if not value:
-        raise Fault("Must not be empty.", rule="empty")
+        raise Fault(_("Must not be empty."), rule="empty")
     return value
 
 
@@ -261,7 +274,7 @@ def choice(value: Any, *, among: Container[str]) -> str:
         Fault: it is none of them.
     """
     if not isinstance(value, str) or value not in among:
-        raise Fault("Not one of the choices.", rule="choice")
+        raise Fault(_("Not one of the choices."), rule="choice")
     return value
 
 

@@ -1,4 +1,4 @@
-"""What the management face's words mean: the description and the example of a field, wherever it is used.
+"""What the faces' words mean: the description and the example of a field, wherever it is used.
 
 A field that needs another description brings its own.
 """
@@ -82,9 +82,9 @@ WORDS: Mapping[str, tuple[str, Any]] = {
 }
 
 
-def describe(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def describe(name: str, schema: dict[str, Any], words: Mapping[str, tuple[str, Any]] = WORDS) -> dict[str, Any]:
     """This will add to a field's schema what it does not say of itself."""
-    text, example = WORDS.get(name, (None, None))
+    text, example = words.get(name, (None, None))
     if "$ref" in schema:
         # Nothing stands beside a reference in OpenAPI 3.0; what it leads to describes itself.
         return schema

@@ -1,0 +1,59 @@
+"""How each face words a refusal: the status, and the body as it goes out."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
+
+from loyalty import errors
+
+Told = tuple[int, dict[str, Any]]
+Shape = Callable[[errors.Refusal], Told]
+
+# What of a refusal's facts the shop face tells beside the fields with faults: ids are other ones there.
+SHOP_FACTS = ("required_permissions", "maximum_size", "retry_after", "request_id")
+
+
+def management(refusal: errors.Refusal) -> Told:
+    """This will word a refusal as the management face does."""
+    return refusal.status, {
+        "success": False,
+        "error": {"code": refusal.code, "message": refusal.message, **refusal.facts},
+    }
+
+
+def shop(refusal: errors.Refusal) -> Told:
+    """This will word a refusal as the shop face does, in the language of the request."""
+    status, code = on_shop(type(refusal))
+    is_fault = code == "VALIDATION_ERROR"
+    facts = {name: fact for name, fact in refusal.facts.items() if name in SHOP_FACTS}
+    message = _("The request is not valid.") if is_fault else refusal.message
+    return status, {"success": False, "message": message, "code": code, "errors": _faults(refusal), **facts}
+
+
+def on_shop(kind: type[errors.Refusal]) -> tuple[int, str]:
+    """This will answer the status and the code that a refusal has on the shop face."""
+    if issubclass(kind, errors.Malformed):
+        return 400, "VALIDATION_ERROR"
+    if issubclass(kind, errors.InvalidParameters | errors.InvalidPoints):
+        return 422, "VALIDATION_ERROR"
+    return kind.status, kind.code
+
+
+def points(amount: Decimal) -> str:
+    """This will write a number of points with the word, in the language of the request: 1 point, 1.5 points."""
+    digits = number_format(amount.normalize() if amount % 1 else int(amount), use_l10n=True)
+    if amount % 1:
+        # No integer leads a language to the form that its fractions take.
+        return pgettext("a fraction", "%(points)s points") % {"points": digits}
+    return ngettext("%(points)s point", "%(points)s points", int(abs(amount))) % {"points": digits}
+
+
+def _faults(refusal: errors.Refusal) -> dict[str, list[str]]:
+    if refusal.code == "INSUFFICIENT_POINTS":
+        asked, there = points(refusal.facts["requested_points"]), points(refusal.facts["current_balance"])
+        return {"points": [_("Asked for: %(asked)s. Available: %(there)s.") % {"asked": asked, "there": there}]}
+    return {name: list(texts) for name, texts in refusal.faults.items()}
