@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
-from points import rules, store
+from points import earning, rules, store
 from points.book import AlreadyReversed, Book
 from points.earning import Deed
 from points.lots import ZERO, Snapshot
@@ -78,7 +78,7 @@ class Posting:
 
     `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire), what the
     `deed` earns (award). `is_named`: the caller worked the id out from what the entry stands for, and where the
-    account has that entry, this is a replay.
+    account has that entry, this is a replay. `may_be_nothing`: a deed that earns nothing is no refusal.
     """
 
     type: EntryType
@@ -91,6 +91,7 @@ class Posting:
     expires_before: datetime.datetime | None = None
     reverses_id: uuid.UUID | None = None
     deed: Deed | None = None
+    may_be_nothing: bool = False
     key: idempotency.Key | None = None
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
     is_named: bool = False
@@ -205,26 +206,33 @@ class Counter:
             outcome.answer = self._replay(posting, facts)
             if outcome.answer is not None:
                 return outcome
-            if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
-                _check_card(posting.note.card_id, facts, at)
-            if self.is_counted:
-                _check_limit(book.account, posting.account.program.transaction_limit, at)
-            outcome.entry = self._earn(book, posting, at) if posting.deed else _enter(book, posting, at)
+            outcome.entry = self._enter(book, posting, facts, at)
         except errors.Refusal as refusal:
-            outcome.refusal = refusal
-            return outcome
-        if outcome.entry is not None:
-            outcome.entry.serial = cast(int, facts.serial)
+            if not (posting.may_be_nothing and isinstance(refusal, earning.NothingEarned)):
+                outcome.refusal = refusal
+                return outcome
         if posting.is_named and outcome.entry is not None:
             self.named[posting.account.id, posting.entry_id] = outcome.entry
-        if self.is_counted and outcome.entry is not None:
-            _count(book.account, at)
         outcome.balance = book.account.balance
         outcome.progress = book.progress(at)
         if self.render is not None:
             outcome.answer = self.render(outcome)
             self._remember(posting, outcome.answer)
         return outcome
+
+    def _enter(
+        self, book: Book, posting: Posting, facts: store.Facts, at: datetime.datetime
+    ) -> PointTransaction | None:
+        if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
+            _check_card(posting.note.card_id, facts, at)
+        if self.is_counted:
+            _check_limit(book.account, posting.account.program.transaction_limit, at)
+        entry = self._earn(book, posting, at) if posting.deed else _enter(book, posting, at)
+        if entry is not None:
+            entry.serial = cast(int, facts.serial)
+            if self.is_counted:
+                _count(book.account, at)
+        return entry
 
     def _earn(self, book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
         """This will award what the deed earns by the programme's rules."""

@@ -308,10 +308,7 @@ def _post(
     lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
-    facts = store.facts(
-        [(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings],
-        are_numbered=any(posting.deed is not None for posting in postings),
-    )
+    facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
     named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)

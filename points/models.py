@@ -19,6 +19,7 @@ from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
+from points.order_models import Order
 from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
 from tiers.models import Tier
 
@@ -32,6 +33,7 @@ __all__ = [
     "EarningScheme",
     "EntryType",
     "LotUse",
+    "Order",
     "PointAccount",
     "PointDefinition",
     "PointLot",

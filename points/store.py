@@ -210,15 +210,8 @@ def create(accounts: Iterable[AccountRef]) -> None:
         )
 
 
-def facts(
-    asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]], *, are_numbered: bool = False
-) -> list[Facts]:
-    """This will read what decides on each (account id, key, card id), in the order asked.
-
-    Where neither a key nor a card is named and nobody is told the numbers of the entries, there is nothing to read.
-    """
-    if not are_numbered and not any(key or card_id for _, key, card_id in asked):
-        return [Facts()] * len(asked)
+def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> list[Facts]:
+    """This will read what decides on each (account id, key, card id), in the order asked, and draw its number."""
     with connection.cursor() as cursor:
         prepared.execute(
             cursor,

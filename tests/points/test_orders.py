@@ -1,0 +1,199 @@
+"""Orders: spent and earned together, and undone by the rules of their day."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loyalty.models import Program
+from points import earning, ledger, orders, rules, statements
+from points.earning import Deed, Kind
+from points.models import AccountRef, Order
+from points.orders import Done, Purchase
+from points.rule_models import Campaign, EarningRule
+from tests.factories import make_account, make_definition
+from tests.points.threads import at_once
+from tests.points.till import NOON, Till, days
+
+ORDER = ledger.Note(reason="Order", actor="till")
+
+
+@pytest.fixture
+def shop(program: Program) -> Program:
+    program.transaction_limit = None
+    program.save(update_fields=["transaction_limit"])
+    rules.give_defaults(program=program, by="test")
+    return program
+
+
+@pytest.fixture
+def till(shop: Program) -> Till:
+    return Till(make_account(shop))
+
+
+def place(
+    account: AccountRef, number: str, total: str | None, *, redeemed: int | None = None, points: int | None = None, **more
+) -> Done:
+    deed = Deed(
+        kind=Kind.PURCHASE,
+        amount=None if total is None else Decimal(total),
+        points=None if points is None else Decimal(points),
+        at=NOON,
+        **more,
+    )
+    purchase = Purchase(
+        number=number, currency="EUR", deed=deed, redeemed=None if redeemed is None else Decimal(redeemed)
+    )
+    return orders.place(account=account, purchase=purchase, note=ORDER, at=NOON)
+
+
+def refund(account: AccountRef, number: str, amount: str | None = None) -> Done:
+    return orders.refund(
+        account=account, number=number, amount=None if amount is None else Decimal(amount), note=ORDER, at=NOON
+    )
+
+
+def standing(till: Till) -> tuple[Decimal, Decimal, Decimal]:
+    told = statements.balance(account=till.account, at=NOON)
+    return told.balance, told.lifetime_earned, told.lifetime_redeemed
+
+
+def test_spends_and_earns_together(till: Till) -> None:
+    till.award(100)
+    done = place(till.account, "o-1", "50.00", redeemed=30)
+    assert (done.points, done.balance) == (100, 100 - 30 + 100)
+    assert [entry.type for entry in till.entries()] == ["award", "redeem", "award"]
+
+
+def test_earns_on_what_is_left_to_pay_where_the_programme_says_so(till: Till) -> None:
+    till.account.program.earning_scheme.spend_basis = "after"
+    till.account.program.earning_scheme.save(update_fields=["spend_basis"])
+    rules.publish(program=till.account.program, by="test")
+    till.award(100)
+    assert place(till.account, "o-1", "50.00", redeemed=30, discount=Decimal(10)).points == (50 - 10) * 2
+
+
+def test_neither_spends_nor_earns_when_one_is_refused(till: Till) -> None:
+    till.award(10)
+    with pytest.raises(ledger.InsufficientPoints):
+        place(till.account, "o-1", "50.00", redeemed=11)
+    assert standing(till) == (10, 10, 0)
+    assert not Order.objects.filter(program=till.account.program).exists()
+    assert place(till.account, "o-1", "50.00", redeemed=10).balance == 10 - 10 + 100
+
+
+def test_keeps_what_fell_due_when_it_is_refused(till: Till) -> None:
+    till.award(10, at=days(-2), expires_at=days(-1))
+    with pytest.raises(ledger.InsufficientPoints):
+        place(till.account, "o-1", "50.00", redeemed=1)
+    assert [entry.type for entry in till.entries()] == ["award", "expire"]
+
+
+def test_an_order_that_earns_nothing_is_one(till: Till) -> None:
+    done = place(till.account, "o-1", "0.49")
+    assert (done.serial, done.points, done.balance) == (None, 0, 0)
+    with pytest.raises(orders.OrderExists):
+        place(till.account, "o-1", "0.49")
+
+
+def test_an_order_is_placed_once_when_it_comes_many_times_at_once(till: Till) -> None:
+    till.award(100)
+    answers = at_once(*[lambda: place(till.account, "o-1", "10.00", redeemed=5)] * 8)
+    assert len([answer for answer in answers if isinstance(answer, orders.OrderExists)]) == 7
+    assert standing(till)[0] == 100 - 5 + 20
+
+
+def test_a_half_refund_and_the_rest_leave_everything_as_it_was(till: Till) -> None:
+    till.award(100)
+    before = standing(till)
+    place(till.account, "o-1", "25.99", redeemed=33)
+    half = refund(till.account, "o-1", "13.00")
+    # Keeps floor(51 x 12.99 / 25.99) = 25 of what it earned, gets floor(33 x 13 / 25.99) = 16 back.
+    assert half.points == -(51 - 25)
+    assert half.balance == 100 - 33 + 51 + 16 - 26
+    Campaign.objects.create(program=till.account.program, code="double", name="Double", factor=2, effect="multiply")
+    EarningRule.objects.filter(program=till.account.program).update(rate=Decimal(9))
+    rules.publish(program=till.account.program, by="test")
+    refund(till.account, "o-1")
+    assert standing(till) == before
+    with pytest.raises(orders.RefundTooLarge):
+        refund(till.account, "o-1")
+    with pytest.raises(orders.RefundTooLarge):
+        refund(till.account, "o-1", "0.01")
+
+
+def test_refuses_more_than_the_order(till: Till) -> None:
+    place(till.account, "o-1", "10.00")
+    refund(till.account, "o-1", "4.00")
+    with pytest.raises(orders.RefundTooLarge) as refusal:
+        refund(till.account, "o-1", "6.01")
+    assert refusal.value.facts["errors"] == {"order_total": ["Of this order 6.00 are left to refund."]}
+    assert standing(till)[0] == 12  # floor(20 x 6 / 10)
+
+
+def test_another_customer_cannot_undo_an_order(till: Till) -> None:
+    place(till.account, "o-1", "10.00")
+    other = AccountRef(
+        program=till.account.program, definition=till.account.definition, customer_id=make_account(till.program).customer_id
+    )
+    for number, account in (("o-1", other), ("o-2", till.account)):
+        with pytest.raises(orders.OrderNotFound):
+            refund(account, number)
+    assert standing(till)[0] == 20
+
+
+@pytest.mark.parametrize(
+    ("clawback", "may_go_negative", "balance"), [("to_zero", False, 0), ("negative", True, -15), ("refuse", False, 5)]
+)
+def test_points_that_are_spent_meanwhile_go_by_the_kind_of_points(
+    shop: Program, clawback: str, may_go_negative: bool, balance: int
+) -> None:
+    definition = make_definition(shop, clawback=clawback, may_go_negative=may_go_negative)
+    till = Till(make_account(shop, definition))
+    place(till.account, "o-1", "10.00")
+    till.redeem(15)
+    if clawback == "refuse":
+        with pytest.raises(ledger.InsufficientPoints):
+            refund(till.account, "o-1")
+    else:
+        refund(till.account, "o-1")
+    assert standing(till)[0] == balance
+
+
+def test_what_has_expired_meanwhile_is_gone_already(shop: Program) -> None:
+    till = Till(make_account(shop, make_definition(shop, expiry_policy="days", expiry_count=1)))
+    place(till.account, "o-1", "10.00")
+    done = orders.refund(account=till.account, number="o-1", amount=None, note=ORDER, at=days(2))
+    assert done.points == 0
+    assert statements.balance(account=till.account, at=days(2)).balance == 0
+
+
+def test_points_that_were_sent_win_over_the_rules(till: Till) -> None:
+    assert place(till.account, "o-1", "10.00", points=7).points == 7
+    assert place(till.account, "o-2", None, points=3).points == 3
+    assert refund(till.account, "o-2").points == -3
+    with pytest.raises(earning.CapExceeded):
+        place(till.account, "o-3", "10.00", points=10_001)
+
+
+@given(
+    total=st.integers(1, 100_000),
+    redeemed=st.integers(0, 500),
+    shares=st.lists(st.integers(1, 1000), min_size=1, max_size=4),
+)
+def test_refunds_in_parts_come_to_the_whole(total: int, redeemed: int, shares: list[int]) -> None:
+    program = Program.objects.create(slug=f"parts-{orders.ids.new_id().hex[:12]}", transaction_limit=None)
+    rules.give_defaults(program=program, by="test")
+    till = Till(make_account(program))
+    till.award(500)
+    before = standing(till)
+    place(till.account, "o-1", f"{Decimal(total) / 100:.2f}", redeemed=redeemed or None)
+    left = total
+    for share in shares:
+        part = min(left, total * share // 1000)
+        if 0 < part < left:
+            refund(till.account, "o-1", f"{Decimal(part) / 100:.2f}")
+            left -= part
+    refund(till.account, "o-1")
+    assert standing(till) == before
