@@ -99,8 +99,8 @@ class Page:
     def _settle_lots(self, clock: datetime.datetime) -> None:
         for (moment, is_end), due in itertools.groupby(self.lots.due(clock), key=lambda event: event[:2]):
             lots = [event[2] for event in due]
-            # A tier that ended before this moment did not hold in it.
-            self._review(moment - datetime.timedelta.resolution)
+            # A tier that ended by this moment does not hold in it.
+            self._review(moment)
             if is_end:
                 self.expire_lots(lots, at=moment, note=Note(reason="Points expired", actor=THE_CLOCK))
             else:
@@ -111,8 +111,7 @@ class Page:
         self.is_changed = True
 
     def _review(self, at: datetime.datetime) -> None:
-        until = self.account.tier_until
-        if self.standing is not None and until is not None and until <= at and self.standing.review(at):
+        if self.standing is not None and self.standing.review(at):
             self.is_changed = True
 
     def earn(

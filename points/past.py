@@ -27,15 +27,11 @@ OR (t.type = 'award' AND e.points = e.balance_after - e.balance_before)
 """
 
 
-def snapshot(account: AccountRef, last: PointTransaction) -> Snapshot:
-    """This will answer the account's row as it was after the entry `last`."""
+def snapshot(account: AccountRef, last: PointTransaction, moment: datetime.datetime) -> Snapshot:
+    """This will answer the account's row as it was at a moment, `last` being the newest entry by then."""
     redeemed, expired = _spent(account.id, last.version)
     earned = _earned(account, last.version)
-    change = (
-        TierChange.objects.filter(account_id=account.id, effective_at__lte=last.effective_at)
-        .order_by("-effective_at", "-id")
-        .first()
-    )
+    tier_id, tier_since = tier(account.id, moment)
     return Snapshot(
         id=account.id,
         program_id=account.program.pk,
@@ -46,10 +42,20 @@ def snapshot(account: AccountRef, last: PointTransaction) -> Snapshot:
         lifetime_expired=expired,
         effective_at=last.effective_at,
         last_activity_at=_last_activity_at(account.id, last.version),
-        tier_id=change.to_tier_id if change else None,
-        tier_since=change.effective_at if change else None,
+        tier_id=tier_id,
+        tier_since=tier_since,
         tallies=orjson.dumps({f"earned/{month}": str(points) for month, points in earned.items()}).decode(),
     )
+
+
+def tier(account_id: uuid.UUID, moment: datetime.datetime) -> tuple[uuid.UUID | None, datetime.datetime | None]:
+    """This will answer the tier that was held at a moment, and since when if the customer had come to it."""
+    changes = TierChange.objects.filter(account_id=account_id)
+    last = changes.filter(effective_at__lte=moment).order_by("-effective_at", "-id").first()
+    if last is not None:
+        return last.to_tier_id, last.effective_at
+    following = changes.order_by("effective_at", "id").first()
+    return following and following.from_tier_id, None
 
 
 def lots(account_id: uuid.UUID, version: int) -> list[Lot]:

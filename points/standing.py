@@ -8,7 +8,7 @@ from decimal import Decimal
 from loyalty import ids
 from points.lots import Snapshot
 from points.tallies import Tallies
-from tiers.ladder import Earned, Ladder, Progress, Rung
+from tiers.ladder import Basis, Earned, Ladder, Progress, Rung
 from tiers.ladder import Standing as Held
 
 
@@ -37,20 +37,29 @@ class Standing:
         """This will answer the tier by the clock, whatever of it is written."""
         return self.ladder.current(self._written(), self.earned(), at)
 
-    def progress(self, at: datetime.datetime) -> Progress:
-        """This will answer how far the customer is."""
-        return self.ladder.progress(self.held(at), self.earned(), at)
+    def recorded(self) -> Held | None:
+        """This will answer the tier that is written; None where none ever was."""
+        return None if self._is_new else self._written()
+
+    def progress(self, at: datetime.datetime, held: Held | None = None) -> Progress:
+        """This will answer how far the customer is, who holds the tier by the clock unless another was `held` then."""
+        return self.ladder.progress(held or self.held(at), self.earned(), at)
 
     def review(self, at: datetime.datetime) -> bool:
-        """This will write every fall that came due by `at`, and answer whether there was one."""
-        falls = self.ladder.reviewed(self._written(), self.earned(), at)
-        for fall in falls:
-            self._move(fall, fall.since or at, entry_id=None)
-        return bool(falls)
+        """This will write what became of the tier by `at` without a posting: every fall that came due, and what staff
+        changed of the ladder. It answers whether there was anything."""
+        if not self._is_due(at):
+            return False
+        if self._is_new:
+            self.start(at)
+            return not self._is_new
+        for held in self.ladder.reviewed(self._written(), self.earned(), at):
+            self._move(held, held.since or at, entry_id=None)
+        return True
 
     def start(self, at: datetime.datetime) -> None:
         """This will write down where a customer stands whose row does not say so yet: nobody moved."""
-        if self.account.tier_id is None:
+        if self._is_new:
             self._write(self.held(at))
 
     def move(self, before: Earned, *, at: datetime.datetime, entry_id: uuid.UUID) -> None:
@@ -66,6 +75,23 @@ class Standing:
     def earned(self) -> Earned:
         """This will answer what was earned so far."""
         return Earned(lifetime=self.account.lifetime_earned, by_month=self.tallies.by_month())
+
+    @property
+    def _is_new(self) -> bool:
+        # Who fell below the lowest tier has none either, but since a moment.
+        return self.account.tier_id is None and self.account.tier_since is None
+
+    def _is_due(self, at: datetime.datetime) -> bool:
+        """This will tell whether there is anything to review: asked by every posting, so it costs next to nothing."""
+        account = self.account
+        if self._is_new:
+            return account.lifetime_earned > 0
+        if self.ladder.basis == Basis.LIFETIME:
+            reached = self.ladder.reached(account.lifetime_earned)
+            return account.tier_until is not None or account.tier_id != (reached and reached.id)
+        if account.tier_until is not None:
+            return account.tier_until <= at
+        return self.ladder.lacks_end(self._written())
 
     def _written(self) -> Held:
         account = self.account

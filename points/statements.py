@@ -100,20 +100,21 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
     now = PointAccount.objects.filter(pk=account.id).first()
     if now is None:
         return _nothing(account, moment)
-    if now.effective_at is None or now.effective_at <= moment:
+    if (now.effective_at is None or now.effective_at <= moment) and (now.tier_since or moment) <= moment:
         return balance(account=account, at=moment, days=days)
     entries = PointTransaction.objects.filter(account_id=account.id, effective_at__lte=moment)
     last = entries.order_by("-version").first()
     if last is None:
         return _nothing(account, moment)
-    row = past.snapshot(account, last)
+    row = past.snapshot(account, last, moment)
     posted = entries.exclude(actor=THE_CLOCK).order_by("-version")
     activity = posted.values_list("id", "type", "points", "created_at").first()
     # Nothing is left to settle: what was due by then has an entry by now, since a later one has been posted.
     page = _page(account, row, past.lots(account.id, last.version), at=moment)
     until = moment + datetime.timedelta(days=days)
     expiring = list(_expiring(page, at=moment, until=until))
-    return _statement(page, activity and Activity(*activity), expiring, at=moment)
+    held = page.standing.recorded() if page.standing else None
+    return _statement(page, activity and Activity(*activity), expiring, at=moment, held=held)
 
 
 def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
@@ -140,8 +141,7 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
 def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[uuid.UUID, Statement]:
     """This will answer what many accounts have, by account, in two statements; no activity, nothing expiring."""
     refs = {account.id: account for account in accounts}
-    found = PointAccount.objects.filter(pk__in=list(refs)).values_list(*SNAPSHOT_COLUMNS)
-    rows = [Snapshot(*columns) for columns in found]
+    rows = _snapshots(list(refs))
     due = [row.id for row in rows if row.next_due_at is not None and row.next_due_at <= at]
     lots: dict[uuid.UUID, list[Lot]] = {}
     for account_id, *columns in _open_lots(due):
@@ -298,14 +298,21 @@ def _nothing(account: AccountRef, at: datetime.datetime) -> Statement:
 
 
 def _statement(
-    page: Page, activity: Activity | None = None, expiring: Sequence[Expiring] = (), *, at: datetime.datetime
+    page: Page,
+    activity: Activity | None = None,
+    expiring: Sequence[Expiring] = (),
+    *,
+    at: datetime.datetime,
+    held: Standing | None = None,
 ) -> Statement:
+    """This will say what the books say; the tier is the one by the clock, unless another was `held` then."""
     standing = page.standing
+    tier = (held or standing.held(at)) if standing else None
     return Statement(
         last_activity=activity,
         expiring=expiring,
-        tier=standing.held(at) if standing else None,
-        progress=standing.progress(at) if standing else None,
+        tier=tier,
+        progress=standing.progress(at, tier) if standing and tier else None,
         **{name: getattr(page.account, name) for name in _TOLD},
     )
 
@@ -330,6 +337,15 @@ def _expiring(page: Page, *, at: datetime.datetime, until: datetime.datetime) ->
 
 def _days_between(at: datetime.datetime, moment: datetime.datetime, zone: ZoneInfo) -> int:
     return (moment.astimezone(zone).date() - at.astimezone(zone).date()).days
+
+
+def _snapshots(account_ids: list[uuid.UUID]) -> list[Snapshot]:
+    with connection.cursor() as cursor:
+        # By hand: the ORM would read the tallies, which are a text to the books.
+        cursor.execute(
+            f"SELECT {', '.join(SNAPSHOT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])", [account_ids]
+        )
+        return [Snapshot(*columns) for columns in cursor.fetchall()]
 
 
 def _open_lots(account_ids: list[uuid.UUID]) -> list[tuple[Any, ...]]:

@@ -136,13 +136,26 @@ class Ladder:
         return Standing(rung=rung, since=at, until=self._until(rung, after, month))
 
     def reviewed(self, standing: Standing, earned: Earned, at: datetime.datetime) -> list[Standing]:
-        """This will answer every fall that came due by `at`, in order of time; the last one is what holds."""
-        falls: list[Standing] = []
+        """This will answer what became of a standing by `at` without a posting, in order of time: every fall that came
+        due, and what staff changed of the ladder. The last one is what holds."""
+        if self.basis == Basis.LIFETIME:
+            held = self._held(standing, self.reached(earned.lifetime), at)
+            return [] if held == standing else [held]
+        moves: list[Standing] = []
+        if self.lacks_end(standing):
+            standing = dataclasses.replace(standing, until=self._until(standing.rung, earned, self.month(at)))
+            moves.append(standing)
         while standing.until is not None and standing.until <= at:
             fallen = self._fallen(standing, earned, standing.until)
             assert fallen.until is None or fallen.until > standing.until
-            falls.append(standing := fallen)
-        return falls
+            moves.append(standing := fallen)
+        return moves
+
+    def lacks_end(self, standing: Standing) -> bool:
+        """This will tell whether a tier has no end that must have one, from when the programme had no window."""
+        rung = standing.rung
+        is_windowed = self.basis != Basis.LIFETIME
+        return is_windowed and standing.until is None and rung is not None and rung.threshold > 0
 
     def current(self, standing: Standing, earned: Earned, at: datetime.datetime) -> Standing:
         """This will answer the standing by the clock, whatever of it is written."""

@@ -125,9 +125,34 @@ def test_falls_with_the_points_that_are_taken_back() -> None:
     assert LIFETIME.lowered(held, ever(1501), ever(1501 - 1), now) == held
 
 
-def test_is_never_reviewed_by_points_ever_earned() -> None:
+def test_never_falls_by_the_clock_by_points_ever_earned() -> None:
     held = Standing(rung=PLATINUM, since=at("2000-01-01T00:00:00Z"))
-    assert LIFETIME.reviewed(held, Earned(), at("2050-01-01T00:00:00Z")) == []
+    assert LIFETIME.reviewed(held, ever(5000), at("2050-01-01T00:00:00Z")) == []
+
+
+def test_follows_a_threshold_that_staff_moved_by_points_ever_earned() -> None:
+    now = at("2050-01-01T00:00:00Z")
+    held = Standing(rung=PLATINUM, since=at("2000-01-01T00:00:00Z"))
+    assert LIFETIME.reviewed(held, ever(1500), now) == [Standing(rung=GOLD, since=now)]
+
+
+def test_loses_its_end_once_all_points_ever_earned_count() -> None:
+    held = Standing(rung=GOLD, since=at("2000-01-01T00:00:00Z"), until=at("2060-01-01T00:00:00Z"))
+    without_end = Standing(rung=GOLD, since=at("2000-01-01T00:00:00Z"))
+    assert LIFETIME.reviewed(held, ever(1500), at("2050-01-01T00:00:00Z")) == [without_end]
+
+
+def test_gets_an_end_once_a_window_counts() -> None:
+    held = Standing(rung=GOLD, since=at("2000-01-01T00:00:00Z"))
+    now = at("2026-01-15T12:00:00Z")
+    # 1,600 of December count in December, January and February.
+    until = at("2026-03-01T00:00:00+02:00")
+    assert ROLLING.reviewed(held, earned(m2025_12=1600), now) == [
+        Standing(rung=GOLD, since=at("2000-01-01T00:00:00Z"), until=until)
+    ]
+    # What nothing holds ends with the month.
+    [standing] = ROLLING.reviewed(held, Earned(), now)
+    assert standing.until == at("2026-02-01T00:00:00+02:00")
 
 
 def test_is_worked_out_from_the_points_when_nothing_was_written() -> None:
