@@ -71,6 +71,18 @@ def find(*, program: Program, reference: str) -> Card:
     raise CardNotFound(reference)
 
 
+def find_by_serial(*, program: Program, serial: int) -> Card:
+    """This will answer the programme's card of that number in the shop's API, its customer read with it.
+
+    Raises:
+        CardNotFound: there is none.
+    """
+    card = program.cards.select_related("customer").filter(serial=serial).first()
+    if card is None:
+        raise CardNotFound(str(serial))
+    return card
+
+
 def find_customer(*, program: Program, reference: str) -> Customer:
     """This will answer the programme's customer of that id.
 

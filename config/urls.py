@@ -1,16 +1,26 @@
 """The whole API map on one screen."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from cards.api import management as cards
+from loyalty import languages
 from loyalty.api import management
+from loyalty.api import shop as shop_service
 from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
+
+register_converter(languages.LocaleConverter, "locale")
+
+# Below /en/shop/ and /lt/shop/.
+shop = [
+    path("validate-credentials", shop_service.ShopCredentialsViewSet.as_view({"post": "validate"})),
+    path("system/health", shop_service.ShopSystemViewSet.as_view({"get": "health"})),
+]
 
 # The first match wins, so what is called most stands first.
 urlpatterns = [
@@ -36,6 +46,7 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/replace", cards.CardsViewSet.as_view({"post": "replace"})),
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
+    path("<locale:locale>/shop/", include(shop)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

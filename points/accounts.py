@@ -15,6 +15,9 @@ from points import definitions
 from points.ledger import AccountRef
 from points.models import PointDefinition
 
+# By the type of a card's name, the column that has it.
+_NAMED_BY: dict[type, str] = {uuid.UUID: "id", str: "number", int: "serial"}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Named:
@@ -48,9 +51,19 @@ def find(
     if row is None:
         definitions.find(program, definition)
         raise membership.CardNotFound(card)
-    card_id, customer_id, *columns = row
-    kind = PointDefinition.from_db(connection.alias, _columns(), columns)
-    return Named(account=AccountRef(program=program, definition=kind, customer_id=customer_id), card_id=card_id)
+    return _named(program, row)
+
+
+def find_by_serial(*, program: Program, serial: int) -> Named:
+    """This will answer the account of the programme's default definition that a card's number in the shop's API names.
+
+    Raises:
+        cards.membership.CardNotFound: the programme has no such card.
+    """
+    row = _read(program, serial, None)
+    if row is None:
+        raise membership.CardNotFound(str(serial))
+    return _named(program, row)
 
 
 class Directory:
@@ -115,25 +128,31 @@ def _read_customers(program: Program, named: set[uuid.UUID | None]) -> set[uuid.
     return set(program.customers.filter(pk__in=known).values_list("pk", flat=True))
 
 
-def _read(program: Program, card: uuid.UUID | str, definition: str | None) -> tuple | None:
+def _named(program: Program, row: tuple) -> Named:
+    card_id, customer_id, *columns = row
+    kind = PointDefinition.from_db(connection.alias, _columns(), columns)
+    return Named(account=AccountRef(program=program, definition=kind, customer_id=customer_id), card_id=card_id)
+
+
+def _read(program: Program, card: uuid.UUID | str | int, definition: str | None) -> tuple | None:
     # By hand: it is on the path of every posting, and building two queries with the ORM costs more than running this.
     with connection.cursor() as cursor:
         prepared.execute(
             cursor,
             "find_account",
-            _query(is_number=isinstance(card, str), is_default=definition is None),
+            _query(column=_NAMED_BY[type(card)], is_default=definition is None),
             {"program": program.pk, "card": card, "definition": definition},
         )
         return cursor.fetchone()
 
 
 @functools.cache
-def _query(*, is_number: bool, is_default: bool) -> str:
+def _query(*, column: str, is_default: bool) -> str:
     return (
         f"SELECT c.id, c.customer_id, {', '.join(f'd.{column}' for column in _columns())}"
         f" FROM cards_card c JOIN points_pointdefinition d ON d.program_id = c.program_id"
         f" AND {'d.is_default' if is_default else 'd.code = %(definition)s'}"
-        f" WHERE c.program_id = %(program)s AND c.{'number' if is_number else 'id'} = %(card)s"
+        f" WHERE c.program_id = %(program)s AND c.{column} = %(card)s"
     )
 
 

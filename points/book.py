@@ -9,6 +9,9 @@ import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
+
 from loyalty import errors
 from points import earning, expiry
 from points.earning import Calculation, Deed, Rules, Situation
@@ -22,7 +25,7 @@ class InsufficientPoints(errors.Refusal):
 
     code = "INSUFFICIENT_POINTS"
     status = 400
-    message = "There are not enough points."
+    message = gettext_noop("There are not enough points.")
 
     def __init__(self, *, current_balance: Decimal, requested_points: Decimal) -> None:
         super().__init__(current_balance=current_balance, requested_points=requested_points)
@@ -33,7 +36,7 @@ class AlreadyReversed(errors.Refusal):
 
     code = "ALREADY_REVERSED"
     status = 409
-    message = "There are fewer points left to reverse."
+    message = gettext_noop("There are fewer points left to reverse.")
 
     def __init__(self, *, reversible_points: Decimal) -> None:
         super().__init__(reversible_points=reversible_points)
@@ -293,14 +296,18 @@ class Book(Page):
         self._check_decimals(points)
         owned = self.account.balance + self.account.pending + points
         if abs(owned) >= self._bound() or self.account.lifetime_earned + max(points, ZERO) >= self._bound():
-            raise errors.InvalidPoints(points, f"The account would need more than {MAX_DIGITS} digits.")
+            text = ngettext(
+                "The account would need more than %(count)s digit.",
+                "The account would need more than %(count)s digits.",
+                MAX_DIGITS,
+            )
+            raise errors.InvalidPoints(points, text % {"count": MAX_DIGITS})
 
     def _check_decimals(self, points: Decimal) -> None:
         places = self.definition.decimal_places
         if abs(points) >= self._bound() or points != round(points, places):
-            raise errors.InvalidPoints(
-                points, f"These points have at most {MAX_DIGITS} digits, {places} of them decimals."
-            )
+            text = _("These points have at most %(digits)s digits, %(decimals)s of them decimals.")
+            raise errors.InvalidPoints(points, text % {"digits": MAX_DIGITS, "decimals": places})
 
     def _bound(self) -> Decimal:
         return Decimal(10) ** (MAX_DIGITS - self.definition.decimal_places)
@@ -325,7 +332,7 @@ class Book(Page):
                     expiry.inactivity_end(last_activity_at=at, starts_at=starts_at, months=months, zone=self.zone)
             elif expires_at <= starts_at:
                 raise errors.InvalidParameters(
-                    {"expires_at": ["Points must expire after now and after they become valid."]}, rule="future"
+                    {"expires_at": [_("Points must expire after now and after they become valid.")]}, rule="future"
                 )
         except expiry.OutOfRange as error:
             raise errors.InvalidParameters({"valid_from": [str(error)]}, rule="out_of_range") from error

@@ -10,6 +10,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
@@ -29,7 +30,7 @@ class CardBlocked(errors.Refusal):
 
     code = "CARD_BLOCKED"
     status = 403
-    message = "The card is blocked."
+    message = gettext_noop("The card is blocked.")
 
 
 class CardInactive(errors.Refusal):
@@ -37,7 +38,7 @@ class CardInactive(errors.Refusal):
 
     code = "CARD_INACTIVE"
     status = 403
-    message = "The card is not active."
+    message = gettext_noop("The card is not active.")
 
 
 class CardExpired(errors.Refusal):
@@ -45,7 +46,7 @@ class CardExpired(errors.Refusal):
 
     code = "CARD_EXPIRED"
     status = 403
-    message = "The card has expired."
+    message = gettext_noop("The card has expired.")
 
 
 class TransactionNotFound(errors.Refusal):
@@ -53,7 +54,7 @@ class TransactionNotFound(errors.Refusal):
 
     code = "TRANSACTION_NOT_FOUND"
     status = 404
-    message = "There is no such transaction."
+    message = gettext_noop("There is no such transaction.")
 
 
 class NotReversible(errors.Refusal):
@@ -61,7 +62,7 @@ class NotReversible(errors.Refusal):
 
     code = "NOT_REVERSIBLE"
     status = 409
-    message = "Only awards, redemptions and adjustments can be reversed."
+    message = gettext_noop("Only awards, redemptions and adjustments can be reversed.")
 
 
 class TransactionLimitExceeded(errors.Refusal):
@@ -69,7 +70,7 @@ class TransactionLimitExceeded(errors.Refusal):
 
     code = "TRANSACTION_LIMIT_EXCEEDED"
     status = 429
-    message = "Too many transactions on this account. Try again later."
+    message = gettext_noop("Too many transactions on this account. Try again later.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

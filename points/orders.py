@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from loyalty import errors, ids, retry
 from points import ledger
@@ -27,13 +28,13 @@ class OrderExists(errors.Refusal):
 
     code = "RESOURCE_ALREADY_EXISTS"
     status = 409
-    message = "There is an order of this number already."
+    message = gettext_noop("There is an order of this number already.")
 
 
 class OrderNotFound(errors.NotFound):
     """The programme has no order of that number."""
 
-    message = "There is no such order."
+    message = gettext_noop("There is no such order.")
 
 
 class RefundTooLarge(errors.InvalidParameters):

@@ -123,6 +123,15 @@ class Whole(ValueField):
         super().__init__(functools.partial(values.whole, minimum=minimum, maximum=maximum), schema, **options)
 
 
+class SerialInput(ValueField):
+    """The number of a row in the shop's API, also as a string of digits."""
+
+    def __init__(self, **options: Any) -> None:
+        number = {"type": "integer", "minimum": 1, "maximum": 10**values.MAX_DIGITS - 1}
+        digits = {"type": "string", "pattern": values.SERIAL_PATTERN}
+        super().__init__(values.serial, {"anyOf": [number, digits], "example": 1043}, **options)
+
+
 class Flag(ValueField):
     """True or false."""
 

@@ -179,7 +179,8 @@ class FaceSchema(AutoSchema):
         component = ResolvedComponent(
             name=self.prefix + code.title().replace("_", ""),
             type=ResolvedComponent.SCHEMA,
-            object=refusal,
+            # Several refusals have one code, and look alike.
+            object=code,
             schema=self._error(refusal, code),
         )
         self.registry.register_on_missing(component)
@@ -215,8 +216,9 @@ class ShopSchema(FaceSchema):
 
     def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
         facts = {name: fact for name, fact in FACTS.get(code, {}).items() if name in refusals.SHOP_FACTS}
-        words = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"]}
-        return {"description": refusal.__doc__, **_object({"success": _FAILURE, **words, **facts})}
+        told = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"], **facts}
+        described = {name: vocabulary.describe(name, schema, self.words) for name, schema in told.items()}
+        return _object({"success": _FAILURE, **described})
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

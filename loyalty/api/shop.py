@@ -1,4 +1,4 @@
-"""What the views of the shop face share: its envelope, its language, its idempotent answers."""
+"""What the views of the shop face share, and those of its operations that are about the service."""
 
 import functools
 from collections.abc import Mapping
@@ -6,14 +6,18 @@ from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import inline_serializer
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers, viewsets
+from rest_framework.request import Request
 
 from loyalty import errors, idempotency
 from loyalty.api import fields, management, parsers, renderers
 from loyalty.api.schema import ShopSchema
+from loyalty.api.serializers import Output
+from loyalty.permissions import caller
 
-__all__ = ["ShopViewSet", "answer", "body", "key_of", "respond", "send", "success"]
+TAG = ["Shop"]
 
 key_of = management.key_of
 send = management.send
@@ -54,3 +58,47 @@ def success(data: type[serializers.Serializer]) -> serializers.Serializer:
     always = fields.Bool(schema={"enum": [True]})
     message = fields.Words(help_text="What was done, in the language of the path.", schema={"example": "Done."})
     return inline_serializer(f"{data.__name__}Answer", {"success": always, "message": message, "data": data()})
+
+
+class ShopHealth(Output):
+    """How the service is."""
+
+    status = fields.Words(schema={"enum": ["ok"]})
+
+
+class ShopCredentials(Output):
+    """Whose the credentials are, and what they may do."""
+
+    valid = fields.Bool(schema={"enum": [True]})
+    key_id = fields.Words()
+    program = fields.Words(source="program.name")
+    currency = fields.Words(source="program.currency")
+    sandbox = fields.Bool(source="program.is_sandbox")
+    scopes = fields.Written(schema={"type": "array", "items": {"type": "string"}})
+    expires_at = fields.Time(allow_null=True)
+
+
+class ShopSystemViewSet(ShopViewSet):
+    """Whether the service can work."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(summary="Health", tags=TAG, responses={200: success(ShopHealth)})
+    def health(self, request: Request) -> HttpResponse:
+        """Answers 200 when the service and its database answer, else 503. Needs no credentials."""
+        management.ask_database()
+        return respond({"status": "ok"}, _("The service works."))
+
+
+class ShopCredentialsViewSet(ShopViewSet):
+    """Whether credentials are good."""
+
+    # Whatever the key may do: that is what is asked.
+    permission_classes = ()
+
+    @extend_schema(summary="Validate credentials", tags=TAG, request=None, responses={200: success(ShopCredentials)})
+    def validate(self, request: Request) -> HttpResponse:
+        """Tells whose the credentials are and what they may do; wrong ones are refused with 401. Needs no scope. It
+        posts nothing, so nothing is remembered under an `Idempotency-Key`."""
+        return respond(ShopCredentials.write(caller(request), valid=True), _("The credentials are valid."))

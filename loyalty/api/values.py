@@ -18,6 +18,7 @@ from points import expiry
 MAX_DIGITS = 15
 MAX_METADATA = 1024
 MAX_EMAIL = 254
+SERIAL_PATTERN = "^[0-9]{1,15}$"
 
 _TOO_LARGE = 10**MAX_DIGITS
 _TOO_LARGE_DOUBLE = 2.0**63
@@ -25,6 +26,7 @@ _TOO_LARGE_DOUBLE = 2.0**63
 _UNESCAPED_OFFSET = re.compile(r"(.*T.*) (\d\d:?\d\d)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEY = re.compile(r"[ -~]{1,255}")
+_SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
 
 
@@ -241,6 +243,21 @@ def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Fault(_("Must be true or false."), rule="type")
     return value
+
+
+def serial(value: Any) -> int:
+    """This will read the number of a row in the shop's API: a whole number, or its digits.
+
+    Raises:
+        Fault: it is not one, or longer than a number of ours can be.
+    """
+    if isinstance(value, str) and _SERIAL.fullmatch(value):
+        return int(value)
+    # In JSON 7.0 is 7. Whatever else compares with numbers is none: true, and the decimal NaN, which does not even.
+    is_number = type(value) is int or (isinstance(value, Decimal) and value.is_finite())
+    if is_number and 0 < value < _TOO_LARGE and value % 1 == 0:
+        return int(value)
+    raise Fault(_("Must be a whole number above zero."), rule="type")
 
 
 def key(value: Any) -> str:

@@ -26,6 +26,8 @@ PATHS = {
     "/api/loyalty-cards/{card_id}/history": {"get"},
     "/api/loyalty-cards/{card_id}/qr.svg": {"get"},
     "/api/health": {"get"},
+    "/{locale}/shop/validate-credentials": {"post"},
+    "/{locale}/shop/system/health": {"get"},
 }
 CODES = {
     "INSUFFICIENT_POINTS",
@@ -52,6 +54,17 @@ CODES = {
     "BULK_ROLLED_BACK",
     "IDEMPOTENCY_KEY_REUSED",
     "TRANSACTION_LIMIT_EXCEEDED",
+    "UNAVAILABLE",
+}
+SHOP_CODES = {
+    "VALIDATION_ERROR",
+    "UNAUTHORIZED",
+    "FORBIDDEN",
+    "NOT_FOUND",
+    "METHOD_NOT_ALLOWED",
+    "BODY_TOO_LARGE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "INTERNAL_ERROR",
     "UNAVAILABLE",
 }
 
@@ -83,6 +96,12 @@ def test_knows_every_code(description: dict[str, Any]) -> None:
     assert codes == CODES
 
 
+def test_knows_every_code_of_the_shop_face(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"].values()
+    errors = [schema["properties"] for schema in schemas if "errors" in schema.get("properties", {})]
+    assert {error["code"]["enum"][0] for error in errors} == SHOP_CODES
+
+
 def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, Any]) -> None:
     names = set()
     for name, operation in operations(description).items():
@@ -90,10 +109,11 @@ def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, A
         assert operation["description"], name
         names.add(operation["operationId"])
         assert {"405", "500", "503"} <= set(operation["responses"]), name
-        if name == "get /api/health":
+        if name in ("get /api/health", "get /{locale}/shop/system/health"):
             assert not operation.get("security")
             continue
-        assert "Needs the scope `" in operation["description"], name
+        needs = "Needs no scope" if name.endswith("/validate-credentials") else "Needs the scope `"
+        assert needs in operation["description"], name
         assert operation["security"] == [{"keyId": [], "keySecret": []}, {"bearerSecret": []}, {"apikey": []}]
         assert {"401", "403"} <= set(operation["responses"]), name
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
@@ -104,7 +124,7 @@ def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, A
 def test_says_what_every_field_and_parameter_means(description: dict[str, Any]) -> None:
     for component, schema in description["components"]["schemas"].items():
         for name, field in schema.get("properties", {}).items():
-            if name not in ("success", "data", "error") and "$ref" not in field:
+            if name not in ("success", "data", "error", "errors") and "$ref" not in field:
                 assert field.get("description"), (component, name)
     for operation in operations(description).values():
         for parameter in operation.get("parameters", []):
