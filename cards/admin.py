@@ -24,7 +24,7 @@ from cards.models import Card, Customer
 from loyalty import console, errors, retry
 from loyalty.api import parsers, values
 from points import expiry, membership, statements
-from points.admin import adjusting
+from points.admin import adjusting, standing
 from points.models import AccountRef, PointAccount
 
 STATE_COLOURS = {"Active": "success", "Inactive": "info", "Blocked": "danger", "Expired": "warning"}
@@ -135,7 +135,7 @@ class CustomerAdmin(console.TableAdmin):
         (None, {"fields": ("program", "name", "email", "phone", "external_id", "locale")}),
         ("Metadata", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
-    change_form_outer_before_template = "admin/tables.html"
+    change_form_outer_before_template = "admin/customer_before.html"
     actions_detail = ("adjust", "issue")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
@@ -158,8 +158,8 @@ class CustomerAdmin(console.TableAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         customer = self.get_object(request, object_id)
-        tables = [] if customer is None else [*self._accounts(request, customer), *self._cards(request, customer)]
-        return super().change_view(request, object_id, form_url, {"tables": tables} | (extra_context or {}))
+        sections = {} if customer is None else self._sections(request, customer)
+        return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return adjusting.may_adjust(request)
@@ -210,28 +210,32 @@ class CustomerAdmin(console.TableAdmin):
     def created(self, customer: Customer) -> str:
         return console.moment(customer.created_at, customer.program)
 
-    def _accounts(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
+    def _sections(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
+        """This will answer what stands above a customer's form: the tier, points, cards."""
+        points = self._points(request, customer)
+        return points | {"tables": [*points.get("tables", []), *self._cards(request, customer)]}
+
+    def _points(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         if not request.user.has_perm("points.view_pointaccount"):
-            return []
+            return {}
         refs = [
             AccountRef(program=customer.program, definition=definition, customer_id=customer.pk)
             for definition in customer.program.definitions.order_by("-is_default", "number")
         ]
         known: dict[uuid.UUID, PointAccount] = PointAccount.objects.in_bulk([ref.id for ref in refs])
-        standing = statements.balances(accounts=refs, at=timezone.now())
-        rows = []
-        for ref in refs:
-            has, places = standing[ref.id], ref.definition.decimal_places
-            figures = (has.balance, has.pending, has.lifetime_earned, has.lifetime_redeemed, has.lifetime_expired)
-            account = known.get(ref.id)
-            rows.append(
-                [
-                    console.link(account, ref.definition) if account else f"{ref.definition} (nothing posted yet)",
-                    *(console.amount(figure, places=places) for figure in figures),
-                ]
-            )
+        now = timezone.now()
+        told = statements.balances(accounts=refs, at=now)
+        tiers = [
+            standing.section(ref, statements.balance(account=ref, at=now))
+            for ref in refs
+            if ref.definition.counts_for_tiers
+        ]
+        rows = [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]
         headers = ["Definition", "Balance", "Pending", "Earned", "Redeemed", "Expired"]
-        return [{"title": "Points", "table": {"headers": headers, "rows": rows}}]
+        return {
+            "tables": [{"title": "Points", "table": {"headers": headers, "rows": rows}}],
+            "standing": next(filter(None, tiers), None),
+        }
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
         if not request.user.has_perm("cards.view_card") and not request.user.has_perm("cards.change_card"):
@@ -394,6 +398,14 @@ class CardAdmin(console.TableAdmin):
             facts=[("Customer", console.link(card.customer)), ("State", self.state(card))],
             is_danger=verb == "Block",
         )
+
+
+def _figures(ref: AccountRef, told: statements.Statement, account: PointAccount | None) -> list[Any]:
+    figures = (told.balance, told.pending, told.lifetime_earned, told.lifetime_redeemed, told.lifetime_expired)
+    return [
+        console.link(account, ref.definition) if account else f"{ref.definition} (nothing posted yet)",
+        *(console.amount(figure, places=ref.definition.decimal_places) for figure in figures),
+    ]
 
 
 def _possible(card: Card) -> set[str]:

@@ -28,6 +28,19 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Decide what is earned",
+            "separator": True,
+            "items": [
+                _table("Tiers", "military_tech", "tiers", "tier"),
+                _table("How tiers are measured", "straighten", "tiers", "tierscheme"),
+                _table("Earning rules", "rule", "points", "earningrule"),
+                _table("Campaigns", "campaign", "points", "campaign"),
+                _table("What holds for all rules", "tune", "points", "earningscheme"),
+                _preview(),
+                _table("Versions of the rules", "history", "points", "rulebook"),
+            ],
+        },
+        {
             "title": "Set up the programme",
             "separator": True,
             "items": [
@@ -54,6 +67,15 @@ def _table(title: str, icon: str, app: str, model: str) -> Item:
         "icon": icon,
         "link": reverse(f"admin:{app}_{model}_changelist"),
         "permission": _may_view(app, model),
+    }
+
+
+def _preview() -> Item:
+    return {
+        "title": "What would a purchase earn?",
+        "icon": "calculate",
+        "link": reverse("admin:points_earningrule_preview"),
+        "permission": _may_view("points", "earningrule"),
     }
 
 

@@ -24,11 +24,24 @@ admin.site.unregister([User, Group])
 admin.site.index_title = "What would you like to do?"
 
 # What a role may allow. The rest of Django's permissions name what nobody does here: nobody edits an entry.
-MANAGED = ("program", "apikey", "pointdefinition", "customer", "card")
+MANAGED = (
+    "program",
+    "apikey",
+    "pointdefinition",
+    "customer",
+    "card",
+    "tier",
+    "tierscheme",
+    "earningrule",
+    "earningscheme",
+    "campaign",
+)
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
+    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign")),
     "view_pointaccount",
     "view_pointtransaction",
+    "view_rulebook",
     "adjust_points",
 ]
 
@@ -249,7 +262,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "points"], codename__in=ALLOWED
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points"], codename__in=ALLOWED
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )

@@ -21,6 +21,7 @@ from django.urls import reverse
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold import widgets
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -32,6 +33,7 @@ NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
 # What the ledger's columns take.
 LONGEST_ACTOR = 150
 LONGEST_NAME = 255
+MOST_LINES = 100
 
 
 class CappedPaginator(Paginator):
@@ -69,6 +71,39 @@ class CappedList(ChangeList):
             raise IncorrectLookupParameters from failure
         # The head would say that the capped count is all there is.
         self.full_result_count = self.result_count
+
+
+class ListField(forms.CharField):
+    """Several texts, one on each line."""
+
+    widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    def __init__(self, *, base_field: Any, max_length: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+
+    def prepare_value(self, value: Any) -> Any:
+        """This will show a list on lines, and again what was typed as it was typed."""
+        return "\n".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        """This will read the lines that have something on them, each of them once."""
+        lines = value if isinstance(value, list) else (super().to_python(value) or "").splitlines()
+        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+    def run_validators(self, value: Any) -> None:
+        """This will look at each text.
+
+        Raises:
+            forms.ValidationError: one of them is none, or there are too many.
+        """
+        if len(value) > MOST_LINES:
+            raise forms.ValidationError(f"No more than {MOST_LINES} lines.")
+        for line in value:
+            super().run_validators(line)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """This will answer whether other texts were typed than there were."""
+        return list(initial or []) != self.to_python(data or "")
 
 
 class Titled:
@@ -210,15 +245,16 @@ def moment(value: datetime.datetime | None, program: Program) -> str:
     """This will write a time as the programme's clocks show it."""
     if value is None:
         return NOTHING
-    return format_date(value.astimezone(_zone(program)), "j M Y, H:i T")
+    return format_date(value.astimezone(zone(program)), "j M Y, H:i T")
 
 
-def _zone(program: Program) -> datetime.tzinfo:
+def zone(program: Program) -> ZoneInfo:
+    """This will answer the programme's time zone."""
     try:
         return ZoneInfo(program.timezone)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         # On the page of a programme that asks for a better one.
-        return datetime.UTC
+        return ZoneInfo("UTC")
 
 
 def amount(points: Decimal, *, places: int, is_signed: bool = False) -> str:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
@@ -22,9 +23,15 @@ def _words(**options) -> ArrayField:
     return ArrayField(models.CharField(max_length=100), default=list, blank=True, **options)
 
 
+def _need(row: models.Model, field: str, text: str) -> None:
+    if not getattr(row, field):
+        raise ValidationError({field: text})
+
+
 class Conditions(models.Model):
     """When a rule or a campaign holds."""
 
+    kind: str
     is_active = models.BooleanField("active", default=True)
     priority = models.IntegerField(default=0, help_text="The highest goes first.")
     starts_at = models.DateTimeField("from", null=True, blank=True)
@@ -35,6 +42,13 @@ class Conditions(models.Model):
 
     class Meta:
         abstract = True
+
+    def clean(self) -> None:
+        """This will refuse an end that is not after the start, and drop what has nothing to look at but a purchase."""
+        if self.starts_at is not None and self.ends_at is not None and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": "It must end after it starts."})
+        if self.kind != Kind.PURCHASE:
+            self.smallest_purchase, self.categories = None, []
 
 
 class EarningRule(Conditions):
@@ -73,6 +87,20 @@ class EarningRule(Conditions):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """This will refuse a rule that lacks what its kind needs, and drop what its kind has no use for."""
+        super().clean()
+        if self.kind == Kind.PURCHASE:
+            self.points = None
+            _need(self, "rate", "A purchase earns by a rate.")
+        else:
+            self.rate = None
+        if self.kind == Kind.ACTIVITY:
+            _need(self, "points", "An activity earns fixed points.")
+            _need(self, "activity", "Name the activity.")
+        else:
+            self.activity = ""
 
 
 class Campaign(Conditions):
@@ -117,6 +145,20 @@ class Campaign(Conditions):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """This will refuse a campaign that lacks what its effect needs, and drop what it has no use for."""
+        super().clean()
+        if self.effect == Effect.MULTIPLY:
+            self.points = None
+            _need(self, "factor", "Say by what the points are multiplied.")
+        else:
+            self.factor = None
+            _need(self, "points", "Say how many points are added.")
+        if self.kind != Kind.PURCHASE:
+            self.first_purchase_only = False
+        if self.kind not in (Kind.BONUS, Kind.REFERRAL):
+            self.expires_after_days = None
 
 
 class CampaignBudget(models.Model):

@@ -65,6 +65,11 @@ def of(program: Program) -> Book:
     return _read(program.pk, program.rules_version, program.timezone) if program.rules_version else _NONE
 
 
+def edition(*, program: Program, version: int) -> Book:
+    """This will answer what held in the programme by a version."""
+    return _read(program.pk, version, program.timezone)
+
+
 def publish(*, program: Program, by: str) -> int:
     """This will make the rows, as they are now, the programme's next version, and answer its number."""
     with transaction.atomic():

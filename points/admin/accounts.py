@@ -13,7 +13,7 @@ from unfold.enums import ActionVariant
 from cards import search
 from loyalty import console, errors
 from points import ledger, statements
-from points.admin import adjusting, rows
+from points.admin import adjusting, rows, standing
 from points.models import AccountRef, PointAccount, PointDefinition
 
 MOST_CUSTOMERS = 200
@@ -175,6 +175,7 @@ def _sections(request: HttpRequest, account: PointAccount) -> dict[str, Any]:
         "is_newest": before is None,
         "older": shown[-1].version if len(found) > rows.MOST_ENTRIES else None,
         "entry_count": account.version,
+        "standing": standing.section(_ref(account), statements.balance(account=_ref(account), at=now)),
         **_lots(request, account),
     }
 

@@ -43,7 +43,8 @@ def test_lets_a_group_do_what_can_be_done_here(superuser: Browser, name: str) ->
     page = pages.text(superuser.get(pages.adding(Group)))
     assert "Can adjust points" in page
     assert "Can view ledger entry" in page
-    for nonsense in ("Can change ledger entry", "Can delete", "Can add point account", "session"):
+    assert "Can delete tier" in page
+    for nonsense in ("Can change ledger entry", "Can delete customer", "Can add point account", "session"):
         assert nonsense not in page
 
 
