@@ -32,6 +32,8 @@ end
 local path = {
    award = "/api/points/award",
    award_keyed = "/api/points/award",
+   -- Cards were made in the order of their numbers, so a card's serial number there is its number here.
+   award_by_rules = "/en/shop/points/award",
    redeem = "/api/points/redeem",
    redeem_lots = "/api/points/redeem",
    bulk = "/api/points/bulk",
@@ -40,6 +42,11 @@ local path = {
 local body = {
    award = function() return item(any(), 10) .. "}" end,
    award_keyed = function() return item(any(), 10) .. "}" end,
+   award_by_rules = function()
+      return string.format(
+         '{"card_id":%d,"transaction_type":"purchase","purchase_amount":%d.99,"description":"Order"}', any(), math.random(1, 50)
+      )
+   end,
    redeem = function() return item(any(), 1) .. "}" end,
    redeem_lots = function()
       -- Each card can pay once.

@@ -21,17 +21,20 @@ class Operation:
     posts: int = 0
     items: int = 1
     of_lots: bool = False
+    by_rules: bool = False
 
 
 AWARD = Operation("award", "award", posts=1)
 AWARD_KEYED = Operation("award with a key", "award_keyed", posts=1)
+# The same, worked out from a purchase by rules and tiers, over the shop face.
+AWARD_BY_RULES = Operation("award by rules", "award_by_rules", posts=1, by_rules=True)
 REDEEM = Operation("redeem", "redeem", posts=1)
 REDEEM_LOTS = Operation("redeem over 60 lots", "redeem_lots", posts=1, of_lots=True)
 BALANCE = Operation("balance", "balance")
 # Pages that are as long whatever the past: only the accounts of 60 lots have 20 entries in both databases.
 HISTORY = Operation("history page", "history", of_lots=True)
 BULK = Operation("bulk of 1,000", "bulk", posts=BULK_ITEMS, items=BULK_ITEMS)
-OPERATIONS = (AWARD, AWARD_KEYED, REDEEM, REDEEM_LOTS, BALANCE, HISTORY, BULK)
+OPERATIONS = (AWARD, AWARD_KEYED, AWARD_BY_RULES, REDEEM, REDEEM_LOTS, BALANCE, HISTORY, BULK)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,9 +97,13 @@ def _seconds(stage: Stage, operation: Operation, fastest: float) -> int:
 
 def _measure(stage: Stage, service: Service, operation: Operation, *, seconds: int) -> Result:
     database = service.database
-    cards = stage.cards_of_lots if operation.of_lots else stage.cards
+    cards, secret = stage.cards, stage.secret
+    if operation.of_lots:
+        cards = stage.cards_of_lots
+    if operation.by_rules:
+        cards, secret = stage.cards_of_rules, stage.secret_of_rules
     before = database.entries()
-    sample = load.over_http(operation.kind, service.url, secret=stage.secret, cards=cards, seconds=seconds)
+    sample = load.over_http(operation.kind, service.url, secret=secret, cards=cards, seconds=seconds)
     if not operation.posts:
         return Result(sample, lost=0)
     posted = _entries_when_quiet(database) - before

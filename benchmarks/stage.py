@@ -7,7 +7,7 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 
@@ -77,7 +77,9 @@ class Stage:
         self.none = Database(server, NONE)
         self.loaded = Database(server, LOADED)
         self.yardstick = Database(server, YARDSTICK)
+        # Of the programme without rules, and of the one with tiers and rules.
         self.secret = ""
+        self.secret_of_rules = ""
         self.started_at = datetime.datetime.now(datetime.UTC)
 
     def build(self) -> None:
@@ -86,14 +88,22 @@ class Stage:
         from django.db import connections
 
         call_command("migrate", verbosity=0)
-        self.secret, program_id, definition_id = _make_program()
+        plain, ruled = _make_programs()
+        self.secret, self.secret_of_rules = plain.secret, ruled.secret
         connections.close_all()
         self._copy(NONE, YARDSTICK)
         self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
-        self._make_people(program_id, definition_id)
+        self._make_people(plain, 1, self.cards_of_lots[1])
+        self._make_people(ruled, *self.cards_of_rules)
+        self.none.run("ANALYZE")
+        self._post(self.none, self.cards, 1, 1_000_000)
+        self._post(self.none, self.cards_of_lots, LOTS, 1)
+        self._post(self.none, self.cards_of_rules, 1, 100)
         self._copy(NONE, LOADED)
         if self.options.entries:
             self._post(self.loaded, self.cards, self.options.entries // self.options.accounts, 10, redeemed=5)
+        for database in (self.none, self.loaded):
+            database.run_file("tallies.sql")
         for database in (self.none, self.loaded, self.yardstick):
             database.tidy()
 
@@ -114,26 +124,28 @@ class Stage:
         """The numbers of the first and the last card whose account has its points in 60 lots."""
         return self.options.accounts + 1, self.options.accounts + self.options.accounts_of_lots
 
+    @property
+    def cards_of_rules(self) -> tuple[int, int]:
+        """The numbers of the first and the last card of the programme with tiers and rules."""
+        return self.cards_of_lots[1] + 1, self.cards_of_lots[1] + self.options.accounts
+
     def _copy(self, template: str, name: str) -> None:
         with contextlib.closing(self.server.connect_as_superuser()) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {embedded.OWNER_ROLE}")
 
-    def _make_people(self, program_id: uuid.UUID, definition_id: uuid.UUID) -> None:
+    def _make_people(self, program: "Programme", first: int, last: int) -> None:
         from points.models import PointAccount
 
-        count = self.cards_of_lots[1]
-        customers = (uuid.UUID(f"{CUSTOMER_ID}{number:012x}") for number in range(1, count + 1))
+        customers = (uuid.UUID(f"{CUSTOMER_ID}{number:012x}") for number in range(first, last + 1))
         self.none.run_file(
             "people.sql",
             customer=CUSTOMER_ID,
             card=CARD_ID,
-            program=str(program_id),
-            definition=str(definition_id),
-            accounts=[str(PointAccount.id_for(customer, definition_id)) for customer in customers],
+            first=first,
+            program=str(program.id),
+            definition=str(program.definition_id),
+            accounts=[str(PointAccount.id_for(customer, program.definition_id)) for customer in customers],
         )
-        self.none.run("ANALYZE")
-        self._post(self.none, self.cards, 1, 1_000_000)
-        self._post(self.none, self.cards_of_lots, LOTS, 1)
 
     def _post(
         self, database: Database, cards: tuple[int, int], entries: int, awarded: int, *, redeemed: int = 0
@@ -170,15 +182,30 @@ def running(options: Options, data_dir: Path) -> Iterator[Stage]:
         yield stage
 
 
-def _make_program() -> tuple[str, uuid.UUID, uuid.UUID]:
+class Programme(NamedTuple):
+    """A programme that is called, and with what."""
+
+    id: uuid.UUID
+    definition_id: uuid.UUID
+    secret: str
+
+
+def _make_programs() -> tuple[Programme, Programme]:
     from loyalty import api_keys
+    from loyalty.models import Program
     from points import definitions
 
-    program = definitions.create_program(slug="benchmark")
-    program.transaction_limit = None
-    program.save(update_fields=["transaction_limit"])
-    _, secret = api_keys.generate(program=program, name="benchmark")
-    return secret, program.id, definitions.find(program, None).id
+    plain = Program.objects.create(slug="benchmark", transaction_limit=None)
+    definitions.create_definition(program=plain, code="points", name="Points", is_default=True)
+    ruled = definitions.create_program(slug="benchmark-rules")
+    ruled.transaction_limit = None
+    ruled.save(update_fields=["transaction_limit"])
+
+    def named(program: Program) -> Programme:
+        _, secret = api_keys.generate(program=program, name="benchmark")
+        return Programme(program.id, definitions.find(program, None).id, secret)
+
+    return named(plain), named(ruled)
 
 
 def _card_id(number: int) -> str:

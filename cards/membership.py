@@ -96,6 +96,27 @@ def find_customer(*, program: Program, reference: str) -> Customer:
     return customer
 
 
+def find_shopper(*, program: Program, serial: int | None, email: str | None) -> Customer:
+    """This will answer the programme's customer of that number in the shop's API, or else of that e-mail address.
+
+    Raises:
+        CustomerNotFound: there is none.
+    """
+    if serial is not None:
+        customer = program.customers.filter(serial=serial).first()
+    else:
+        customer = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
+    if customer is None:
+        raise CustomerNotFound
+    return customer
+
+
+def usual_card(customer: Customer) -> Card | None:
+    """This will answer the card of a customer who names none: the oldest active one, or else the oldest."""
+    active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
+    return customer.cards.order_by(active_first, "created_at", "pk").first()
+
+
 def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Customer:
     """This will make a customer.
 
@@ -108,8 +129,7 @@ def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Custom
     same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
     if same.pk != customer.pk:
         # A replaced one would be of no use to the caller.
-        active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
-        card = same.cards.order_by(active_first, "created_at", "pk").first()
+        card = usual_card(same)
         raise DuplicateCustomer(existing_card_id=ids.public("card", card.pk) if card else None)
     return customer
 

@@ -13,11 +13,15 @@ from loyalty.api import shop as shop_service
 from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
+from points.api import shop_earning, shop_orders
 
 register_converter(languages.LocaleConverter, "locale")
 
 # Below /en/shop/ and /lt/shop/.
 shop = [
+    path("points/award", shop_earning.EarningViewSet.as_view({"post": "award"})),
+    path("points/preview", shop_earning.EarningViewSet.as_view({"post": "preview"})),
+    path("transactions/create", shop_orders.OrdersViewSet.as_view({"post": "create"})),
     path("validate-credentials", shop_service.ShopCredentialsViewSet.as_view({"post": "validate"})),
     path("system/health", shop_service.ShopSystemViewSet.as_view({"get": "health"})),
 ]

@@ -65,7 +65,7 @@ class CapExceeded(errors.InvalidParameters):
     """The points are more than a cap allows; `cap` and `left` say which and how many are left of it."""
 
     def __init__(self, *, cap: Decimal, left: Decimal) -> None:
-        text = _("The limit is %(cap)s points, of which %(left)s are left.") % {"cap": f"{cap:f}", "left": f"{left:f}"}
+        text = _("The limit is %(cap)s points, of which %(left)s are left.") % {"cap": _text(cap), "left": _text(left)}
         super().__init__({"points": [text]}, rule="cap")
         self.cap, self.left = cap, left
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from loyalty import errors, ids, retry
-from points import ledger
+from points import ledger, statements
 from points.earning import Deed
 from points.lots import ZERO
 from points.models import AccountRef, EntryType
@@ -62,7 +62,7 @@ class Done:
 
     serial: int | None
     points: Decimal
-    balance: Decimal | None
+    balance: Decimal
     outcomes: list[ledger.Outcome]
 
 
@@ -140,7 +140,7 @@ def refund(
         return Done(
             serial=entries[-1].serial if entries else None,
             points=sum(taken, ZERO),
-            balance=outcomes[-1].balance if outcomes else None,
+            balance=outcomes[-1].balance if outcomes else statements.balance(account=account, at=at).balance,
             outcomes=outcomes,
         )
 

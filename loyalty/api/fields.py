@@ -3,6 +3,7 @@
 import functools
 import uuid
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -130,6 +131,23 @@ class SerialInput(ValueField):
         number = {"type": "integer", "minimum": 1, "maximum": 10**values.MAX_DIGITS - 1}
         digits = {"type": "string", "pattern": values.SERIAL_PATTERN}
         super().__init__(values.serial, {"anyOf": [number, digits], "example": 1043}, **options)
+
+
+class Money(ValueField):
+    """An amount of money, or of goods, also as a string of digits."""
+
+    def __init__(self, *, least: str = "0.01", places: int = 2, **options: Any) -> None:
+        number = {"type": "number", "minimum": float(least), "maximum": 999999999999999}
+        digits = {"type": "string", "pattern": values.MONEY_PATTERN}
+        read = functools.partial(values.money, least=Decimal(least), places=places)
+        super().__init__(read, {"anyOf": [number, digits], "example": 25.99}, **options)
+
+
+class Currency(ValueField):
+    """The code of a currency."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.currency, {"type": "string", "pattern": "^[A-Z]{3}$", "example": "EUR"}, **options)
 
 
 class Flag(ValueField):

@@ -18,6 +18,7 @@ from points import expiry
 MAX_DIGITS = 15
 MAX_METADATA = 1024
 MAX_EMAIL = 254
+MONEY_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 SERIAL_PATTERN = "^[0-9]{1,15}$"
 
 _TOO_LARGE = 10**MAX_DIGITS
@@ -28,6 +29,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEY = re.compile(r"[ -~]{1,255}")
 _SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
+_MONEY = re.compile(MONEY_PATTERN)
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Fault(ValueError):
@@ -232,6 +235,37 @@ def at_least(value: Any, minimum: int) -> int:
     if number < minimum:
         raise Fault(_("Must be at least %(number)s.") % {"number": minimum}, rule="min_value")
     return number
+
+
+def money(value: Any, *, least: Decimal, places: int = 2) -> Decimal:
+    """This will read an amount of money, or of goods: a number, or its digits as text.
+
+    Raises:
+        Fault: it is not one, below `least`, finer than `places` decimals, or longer than fifteen digits in all.
+    """
+    if isinstance(value, str) and _MONEY.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+        raise Fault(_("Must be a number."), rule="type")
+    amount = Decimal(value)
+    if _digits(amount) > MAX_DIGITS:
+        raise Fault(_("Must have at most %(count)s digits in all.") % {"count": MAX_DIGITS}, rule="max_digits")
+    if amount.quantize(Decimal(1).scaleb(-places)) != amount:
+        raise Fault(_("Must have at most %(count)s decimals.") % {"count": places}, rule="decimals")
+    if amount < least:
+        raise Fault(_("Must be %(least)s or more.") % {"least": f"{least:f}"}, rule="min_value")
+    return amount
+
+
+def currency(value: Any) -> str:
+    """This will read the code of a currency.
+
+    Raises:
+        Fault: it is not three capital letters.
+    """
+    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
+        raise Fault(_("Must be three capital letters, as in EUR."), rule="currency")
+    return value
 
 
 def flag(value: Any) -> bool:

@@ -33,7 +33,13 @@ def till(shop: Program) -> Till:
 
 
 def place(
-    account: AccountRef, number: str, total: str | None, *, redeemed: int | None = None, points: int | None = None, **more
+    account: AccountRef,
+    number: str,
+    total: str | None,
+    *,
+    redeemed: int | None = None,
+    points: int | None = None,
+    **more,
 ) -> Done:
     deed = Deed(
         kind=Kind.PURCHASE,
@@ -134,9 +140,7 @@ def test_refuses_more_than_the_order(till: Till) -> None:
 
 def test_another_customer_cannot_undo_an_order(till: Till) -> None:
     place(till.account, "o-1", "10.00")
-    other = AccountRef(
-        program=till.account.program, definition=till.account.definition, customer_id=make_account(till.program).customer_id
-    )
+    other = make_account(till.account.program, till.account.definition)
     for number, account in (("o-1", other), ("o-2", till.account)):
         with pytest.raises(orders.OrderNotFound):
             refund(account, number)

@@ -1,0 +1,69 @@
+"""What callers send of an order on the shop face, and what they are answered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from loyalty.api import fields
+from loyalty.api.fields import optional
+from loyalty.api.serializers import Faults, Input, Output
+
+TYPES = ("purchase", "cancellation", "refund")
+MOST_LINES = 500
+
+
+class CartLine(Input):
+    """A line of the cart: `total`, or `price` times `quantity`. Rules look at its category."""
+
+    sku = fields.Text(max_length=100, may_be_empty=True, **optional())
+    name = fields.Text(max_length=255, may_be_empty=True, **optional())
+    category = fields.Text(max_length=100, may_be_empty=True, **optional(help_text="As rules and campaigns name it."))
+    quantity = fields.Money(least="0.000001", places=6, **optional(help_text="One, where it is not sent."))
+    price = fields.Money(least="0", places=6, **optional(help_text="Of one."))
+    total = fields.Money(least="0", places=6, **optional(help_text="Of the line."))
+
+
+class OrderInput(Input):
+    """A purchase, or the cancellation or refund of one."""
+
+    order_id = fields.Text(max_length=255, help_text="The shop's own number of the order.")
+    type = fields.Choice(among=TYPES, required=False, default="purchase")
+    user_id = fields.SerialInput(**optional(help_text="The customer's number; or send `user_email`."))
+    user_email = fields.Email(**optional())
+    order_total = fields.Money(
+        least="0",
+        **optional(help_text="What was ordered; of a refund, what of it is given back: left out, all that is left."),
+    )
+    points = fields.PositivePoints(**optional(help_text="Award exactly so many, whatever the rules say."))
+    loyalty_card_id = fields.SerialInput(**optional(help_text="Left out: the customer's oldest active card."))
+    currency = fields.Currency(**optional(help_text="Left out: the programme's."))
+    description = fields.Text(max_length=255, may_be_empty=True, **optional())
+    points_redeemed = fields.StartingPoints(**optional(help_text="Points that pay a part of it."))
+    points_discount_amount = fields.Money(least="0", **optional(help_text="The part that they pay."))
+    cart_items = serializers.ListField(child=CartLine(), max_length=MOST_LINES, **optional())
+    meta_data = fields.Metadata(**optional())
+
+    def faults_together(self, data: Mapping[str, Any]) -> Faults:
+        """This will ask for the customer, and for what a purchase came to."""
+        faults: Faults = {}
+        if data.get("user_id") is None and data.get("user_email") is None:
+            faults["user_id"] = [serializers.ErrorDetail(_("Send user_id or user_email."), code="required")]
+        is_purchase = data.get("type", "purchase") == "purchase"
+        if is_purchase and data.get("order_total") is None and data.get("points") is None:
+            faults["order_total"] = [serializers.ErrorDetail(_("Send order_total or points."), code="required")]
+        return faults
+
+
+class OrderDone(Output):
+    """What was posted. `transaction_id` is null where nothing was: the order earned and spent nothing."""
+
+    transaction_id = fields.Count(allow_null=True)
+    points_awarded = fields.Amount()
+    points_balance = fields.Amount()
+    loyalty_card_id = fields.Count(allow_null=True)
+    card_number = fields.Words(allow_null=True)
+    user_id = fields.Count()
+    order_total = fields.Amount(allow_null=True)
+    currency = fields.Words()
