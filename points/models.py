@@ -1,7 +1,6 @@
 """Point definitions, accounts, and the ledger: entries, the lots they bring, and which lot paid what.
 
-Only `points/ledger.py` writes accounts, entries, lots and uses. Entries and uses are append-only; the
-database refuses anything else (`points/migrations/sql/guards.sql`).
+Only `points/ledger.py` writes accounts and ledger. Entries and uses never change (`points/migrations/sql/guards.sql`).
 """
 
 import dataclasses
@@ -19,6 +18,7 @@ from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
+from points.import_models import UnearnedPurchase
 from points.order_models import Order
 from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
 from tiers.models import Tier
@@ -40,6 +40,7 @@ __all__ = [
     "PointTransaction",
     "Rulebook",
     "TierChange",
+    "UnearnedPurchase",
     "points_field",
 ]
 

@@ -5,19 +5,25 @@ row among its customer's rows: rows that repeat each other exactly are real. An 
 idempotency key is purged after a while; so an import can be repeated at any time, and run twice at once.
 """
 
+import abc
 import dataclasses
 import datetime
 import decimal
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+from django.db.models.fields.json import KeyTextTransform
 
 from cards import enrolment
+from loyalty import errors, retry
 from loyalty.models import Program
-from points import ledger
+from points import earning, ledger, rules
+from points.earning import Deed, Kind
 from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointDefinition, PointTransaction
+from points.models import AccountRef, EntryType, PointDefinition, PointTransaction, UnearnedPurchase
 from points.purchase_files import BadRow, Purchase
 
 ACTOR = "import"
@@ -26,8 +32,13 @@ SOURCE = "purchases"
 BATCH = 1_000
 
 Item = TypeVar("Item")
-# What is compared of an entry and a row: the points and the moment.
-Facts = tuple[Decimal, datetime.datetime | None]
+
+
+class NoRules(errors.InvalidParameters):
+    """The programme has no rule by which purchases earn."""
+
+    def __init__(self) -> None:
+        super().__init__({"rate": ["The programme has no rule for purchases: say how many points they earn."]})
 
 
 @dataclasses.dataclass(slots=True)
@@ -43,6 +54,15 @@ class Tally:
     new_customers: int = 0
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """What is compared of an entry and a row. What was bought is not there any more once the customer is erased."""
+
+    points: Decimal
+    at: datetime.datetime | None
+    amount: str | None
+
+
 def points_for(*, amount: Decimal, rate: Decimal, decimal_places: int) -> Decimal:
     """This will answer the points that an amount earns, rounded down to so many decimals."""
     # Exact before that: amounts of 15 digits and rates of 12 stay within the 28 of decimal's context.
@@ -54,17 +74,23 @@ def replay(
     program: Program,
     definition: PointDefinition,
     purchases: Sequence[Purchase],
-    rate: Decimal,
+    rate: Decimal | None,
     source: str = SOURCE,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> Tally:
-    """This will make customers with cards of those who bought, and award `rate` points for each unit of the amounts, in
-    the order given. What an import of the same `source` posted before is not posted again.
+    """This will make customers with cards of those who bought, and award points in the order given: `rate` for each
+    unit of the amounts, or without one what the programme's rules say. What an import of the same `source` posted
+    before is not posted again.
 
     Raises:
+        NoRules: there is neither a rate nor a rule.
         errors.Unavailable: the database does not answer; what was posted so far stays, and is known the next time.
     """
-    run = _Run(program=program, definition=definition, rate=rate, source=source)
+    run: _Run
+    if rate is not None:
+        run = _AtARate(program=program, definition=definition, source=source, rate=rate)
+    else:
+        run = _ByTheRules(program=program, definition=definition, source=source)
     new = run.compare(run.enrol(purchases))
     on_progress(len(purchases) - len(new))
     for batch in _batches(new):
@@ -73,13 +99,15 @@ def replay(
     return run.tally
 
 
-class _Run:
+class _Run(abc.ABC):
     """One import: who bought, what is posted already, what is still to be posted."""
 
-    def __init__(self, *, program: Program, definition: PointDefinition, rate: Decimal, source: str) -> None:
+    # What differs, beside the date, of a row that was imported as another one.
+    difference: str
+
+    def __init__(self, *, program: Program, definition: PointDefinition, source: str) -> None:
         self.program = program
         self.definition = definition
-        self.rate = rate
         self.source = source
         self.tally = Tally()
         self.members: dict[str, enrolment.Member] = {}
@@ -119,50 +147,51 @@ class _Run:
                 self._refuse(row, "Another row of this customer differs from what was imported before.")
         return [row for row in new if row.customer not in moved and not self._earns_nothing(row)]
 
+    @abc.abstractmethod
     def post(self, purchases: Sequence[Purchase]) -> None:
         """This will award the points of some purchases, in one transaction."""
-        outcomes = ledger.post_many([self._posting(row) for row in purchases])
-        for row, outcome in zip(purchases, outcomes, strict=True):
-            if outcome.entry is not None:
-                self.tally.posted += 1
-                self.tally.points += outcome.entry.points
-            elif outcome.earlier is not None:
-                # By another import that runs now, or before a connection was lost.
-                self._recognise(row, (outcome.earlier.points, outcome.earlier.transaction_date))
-            else:
-                self._refuse(row, str(outcome.refusal))
+
+    @abc.abstractmethod
+    def _is_same(self, row: Purchase, facts: Facts) -> bool: ...
+
+    @abc.abstractmethod
+    def _earns_nothing(self, row: Purchase) -> bool: ...
 
     def _earlier(self) -> dict[uuid.UUID, Facts]:
         found: dict[uuid.UUID, Facts] = {}
         for accounts in _batches(list(self.accounts.values())):
             entries = PointTransaction.objects.filter(account_id__in=[account.id for account in accounts], actor=ACTOR)
-            for entry_id, points, moment in entries.values_list("id", "points", "transaction_date"):
-                found[entry_id] = (points, moment)
+            facts = entries.values_list("id", "points", "transaction_date", KeyTextTransform("amount", "metadata"))
+            found.update((entry_id, Facts(*columns)) for entry_id, *columns in facts)
         return found
 
     def _recognise(self, row: Purchase, facts: Facts) -> bool:
-        is_same = facts == (self._points(row), row.at)
+        is_same = facts.at == row.at and self._is_same(row, facts)
         if is_same:
             self.tally.replayed += 1
         else:
-            self._refuse(row, f"Row {row.nth} of this customer was imported before, with another date or other points.")
+            what = f"Row {row.nth} of this customer was imported before"
+            self._refuse(row, f"{what}, with another date or {self.difference}.")
         return is_same
 
-    def _earns_nothing(self, row: Purchase) -> bool:
-        is_nothing = self._points(row) == 0
-        self.tally.earned_nothing += is_nothing
-        return is_nothing
+    def _count(self, row: Purchase, outcome: ledger.Outcome) -> None:
+        entry = outcome.earlier
+        if outcome.entry is not None:
+            self.tally.posted += 1
+            self.tally.points += outcome.entry.points
+        elif entry is not None:
+            # By another import that runs now, or before a connection was lost.
+            self._recognise(row, Facts(entry.points, entry.transaction_date, (entry.metadata or {}).get("amount")))
+        else:
+            self._refuse(row, str(outcome.refusal))
 
     def _refuse(self, row: Purchase, reason: str) -> None:
         self.tally.bad.append(BadRow(row.line, reason, row.raw))
 
-    def _points(self, row: Purchase) -> Decimal:
-        return points_for(amount=row.amount, rate=self.rate, decimal_places=self.definition.decimal_places)
-
     def _entry_id(self, row: Purchase) -> uuid.UUID:
         return uuid.uuid5(self.accounts[row.customer].id, f"import:{self.source}:{row.nth}")
 
-    def _posting(self, row: Purchase) -> ledger.Posting:
+    def _posting(self, row: Purchase, *, points: Decimal | None = None, deed: Deed | None = None) -> ledger.Posting:
         metadata: dict[str, str | int] = {"amount": str(row.amount)}
         if row.items is not None:
             metadata["items"] = row.items
@@ -177,12 +206,104 @@ class _Run:
         return ledger.Posting(
             type=EntryType.AWARD,
             account=self.accounts[row.customer],
-            points=self._points(row),
+            points=points,
+            deed=deed,
             at=row.at,
             note=note,
             entry_id=self._entry_id(row),
             is_named=True,
         )
+
+
+class _AtARate(_Run):
+    """The same for everybody, whatever the rules say."""
+
+    difference = "other points"
+
+    def __init__(self, *, rate: Decimal, **whose: Any) -> None:
+        super().__init__(**whose)
+        self.rate = rate
+
+    def post(self, purchases: Sequence[Purchase]) -> None:
+        """This will award the points of some purchases, in one transaction."""
+        outcomes = ledger.post_many([self._posting(row, points=self._points(row)) for row in purchases])
+        for row, outcome in zip(purchases, outcomes, strict=True):
+            self._count(row, outcome)
+
+    def _is_same(self, row: Purchase, facts: Facts) -> bool:
+        return facts.points == self._points(row)
+
+    def _earns_nothing(self, row: Purchase) -> bool:
+        is_nothing = self._points(row) == 0
+        self.tally.earned_nothing += is_nothing
+        return is_nothing
+
+    def _points(self, row: Purchase) -> Decimal:
+        return points_for(amount=row.amount, rate=self.rate, decimal_places=self.definition.decimal_places)
+
+
+class _ByTheRules(_Run):
+    """As at the till: by the tier that the customer holds at that moment, with the campaigns and caps of that day.
+
+    What has earned nothing is written down. Met again, it could earn something by a tier that was reached since.
+    """
+
+    difference = "another amount"
+
+    def __init__(self, **whose: Any) -> None:
+        super().__init__(**whose)
+        if not any(rule.kind == Kind.PURCHASE and rule.rate for rule in rules.of(self.program).earning.rules):
+            raise NoRules
+
+    def post(self, purchases: Sequence[Purchase]) -> None:
+        """This will award what some purchases earn, in one transaction."""
+        rows, outcomes = retry.run(lambda: self._post(purchases))
+        self.tally.earned_nothing += len(purchases) - len(rows)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if isinstance(outcome.refusal, _NOTHING):
+                self.tally.earned_nothing += 1
+            else:
+                self._count(row, outcome)
+
+    def _post(self, purchases: Sequence[Purchase]) -> tuple[list[Purchase], list[ledger.Outcome]]:
+        """This will post the purchases that have not earned nothing before, and answer what became of them."""
+        with transaction.atomic():
+            self._take_turns()
+            ids = [self._unearned_id(row) for row in purchases]
+            known = set(UnearnedPurchase.objects.filter(pk__in=ids).values_list("pk", flat=True))
+            rows = [row for row, row_id in zip(purchases, ids, strict=True) if row_id not in known]
+            outcomes = ledger.post_many([self._posting(row, deed=_deed(row)) for row in rows])
+            UnearnedPurchase.objects.bulk_create(
+                UnearnedPurchase(id=self._unearned_id(row), account_id=outcome.posting.account.id)
+                for row, outcome in zip(rows, outcomes, strict=True)
+                if isinstance(outcome.refusal, _NOTHING) and not isinstance(outcome.refusal, earning.NotWorkedOut)
+            )
+        return rows, outcomes
+
+    def _take_turns(self) -> None:
+        """This will wait for another import of these purchases to end its batch, before anything is locked."""
+        with connection.cursor() as cursor:
+            name = f"import:{self.program.pk}:{self.source}"
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+    def _unearned_id(self, row: Purchase) -> uuid.UUID:
+        # With what the row says: one that was corrected is another.
+        return uuid.uuid5(self._entry_id(row), f"{row.at.isoformat()} {row.amount.normalize():f}")
+
+    def _is_same(self, row: Purchase, facts: Facts) -> bool:
+        # Not the points: they are the rules' of that day, and the rules may have changed.
+        return facts.amount is None or Decimal(facts.amount) == row.amount
+
+    def _earns_nothing(self, row: Purchase) -> bool:
+        return False
+
+
+# No rule says anything of it, it comes to less than a point, or the cap of its day or month is used up.
+_NOTHING = (earning.NotWorkedOut, earning.NothingEarned, earning.CapExceeded)
+
+
+def _deed(row: Purchase) -> Deed:
+    return Deed(kind=Kind.PURCHASE, amount=row.amount, at=row.at)
 
 
 def _people(purchases: Iterable[Purchase]) -> list[enrolment.Person]:

@@ -29,7 +29,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="CSV with a header, or columns set apart by spaces as in CDNOW")
         parser.add_argument("--programme", required=True, metavar="SLUG")
-        parser.add_argument("--rate", required=True, help="points for each unit of the amount: 2 or 0.5")
+        parser.add_argument(
+            "--rate", metavar="R", help="points for each unit of the amount: 2 or 0.5 (what the programme's rules give)"
+        )
         parser.add_argument("--definition", metavar="CODE", help="the kind of points (the programme's default one)")
         parser.add_argument(
             "--source",
@@ -69,6 +71,10 @@ class Command(BaseCommand):
                     source=source,
                     on_progress=bar.update,
                 )
+        except purchases.NoRules as refusal:
+            raise CommandError(
+                f"{program} has no rule for purchases: make one in the admin, or name points for all with --rate"
+            ) from refusal
         except purchase_files.UnreadableFile as error:
             raise CommandError(str(error)) from error
         except errors.Unavailable as refusal:
@@ -117,7 +123,9 @@ def _list(rejects: Path, bad: list[BadRow]) -> None:
         ) from error
 
 
-def _rate(value: Any) -> Decimal:
+def _rate(value: Any) -> Decimal | None:
+    if value is None:
+        return None
     if not _RATE.fullmatch(str(value)) or not Decimal(str(value)):
         raise CommandError("--rate is a number above zero, such as 2 or 0.5")
     return Decimal(str(value))
