@@ -96,6 +96,21 @@ def find_customer(*, program: Program, reference: str) -> Customer:
     return customer
 
 
+def find_user(*, program: Program, serial: int | None, email: str | None) -> Customer:
+    """This will answer the programme's customer of that number in the shop's API, or without one of that address.
+
+    Raises:
+        CustomerNotFound: there is none.
+    """
+    if serial is not None:
+        customer = program.customers.filter(serial=serial).first()
+    else:
+        customer = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
+    if customer is None:
+        raise CustomerNotFound
+    return customer
+
+
 def find_shopper(*, program: Program, serial: int | None, email: str | None) -> Customer:
     """This will answer the programme's customer of that number in the shop's API, or else of that e-mail address.
 

@@ -22,10 +22,10 @@ def flag(name: str) -> bool:
     return value in ("true", "1")
 
 
-def number(name: str, *, default: int, most: int) -> int:
+def number(name: str, *, default: int, most: int, least: int = 1) -> int:
     value = env.str(name, default=str(default))
-    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= most):
-        raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number from 1 to {most}")
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise ImproperlyConfigured(f"{name} is {value!r}: use a whole number from {least} to {most}")
     return int(value)
 
 
@@ -54,6 +54,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Addresses or ranges whose X-Forwarded-For is believed, for keys that are limited to the caller's address.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# How long a member may read with one token; whoever holds it is the member until then.
+MEMBER_TOKEN_SECONDS = number("MEMBER_TOKEN_SECONDS", default=900, least=60, most=3600)
 
 # Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
 HTTPS = flag("HTTPS")
@@ -215,7 +217,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     # Each enumeration where it is used: several fields are called type or status.
     "POSTPROCESSING_HOOKS": [],
-    "AUTHENTICATION_WHITELIST": ["loyalty.authentication.ApiKeyAuthentication"],
+    "AUTHENTICATION_WHITELIST": [
+        "loyalty.authentication.MemberTokenAuthentication",
+        "loyalty.authentication.ApiKeyAuthentication",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

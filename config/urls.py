@@ -7,6 +7,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from cards.api import management as cards
+from cards.api import shop_tokens
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
@@ -19,6 +20,14 @@ register_converter(languages.LocaleConverter, "locale")
 
 # Below /en/shop/ and /lt/shop/.
 shop = [
+    path("points", shop_points),
+    path("points/card/<str:card_id>/balance", points_shop.ShopHistoryViewSet.as_view({"get": "balance"})),
+    path("loyalty-cards", cards_shop.ShopCardsViewSet.as_view({"get": "list"})),
+    path("loyalty-cards/info", cards_shop.ShopCardsViewSet.as_view({"get": "info"})),
+    path("loyalty-cards/balance", cards_shop.ShopCardsViewSet.as_view({"get": "balance"})),
+    path("loyalty-cards/<str:card_id>", cards_shop.ShopCardsViewSet.as_view({"get": "retrieve"})),
+    path("transactions", points_shop.ShopHistoryViewSet.as_view({"get": "transactions"})),
+    path("auth/token", shop_tokens.MemberTokensViewSet.as_view({"post": "create"})),
     path("points/award", shop_earning.EarningViewSet.as_view({"post": "award"})),
     path("points/preview", shop_earning.EarningViewSet.as_view({"post": "preview"})),
     path("transactions/create", shop_orders.OrdersViewSet.as_view({"post": "create"})),

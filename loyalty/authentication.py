@@ -1,4 +1,4 @@
-"""Who calls: an API key, in any of the header forms that every face accepts."""
+"""Who calls: an API key, in any of the header forms that every face accepts, or a member with a token."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -8,7 +8,8 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from loyalty import api_keys, errors, retry
+from loyalty import api_keys, errors, ids, member_tokens, retry
+from loyalty.member_tokens import Member
 from loyalty.models import ApiKey
 
 _BEARER = "bearer "
@@ -35,24 +36,68 @@ class ApiKeyAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class MemberTokenAuthentication(BaseAuthentication):
+    """Reads a member's token; stands before ApiKeyAuthentication, which takes every other credential.
+
+    The key that issued the token answers for it, and is read with its programme in one query. The ranges of addresses
+    that the key is limited to are not asked: a member calls from anywhere.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Member, ApiKey] | None:
+        """This will answer the member as user and the issuing key as auth, or None where no token was sent.
+
+        Raises:
+            errors.Unauthorized: the token is not one of ours, has ended, or its key was revoked or has expired.
+        """
+        token = _token(request.META)
+        if token is None:
+            return None
+        claims = member_tokens.read(token)
+        if claims is None:
+            raise errors.Unauthorized
+        customer_id = ids.parse("cus", claims["sub"])
+        key = retry.run(lambda: api_keys.find_by_key_id(claims["key"]))
+        if customer_id is None or key is None or not _is_alive(key) or str(key.program_id) != claims["programme"]:
+            raise errors.Unauthorized
+        return Member(customer_id=customer_id, key=key), key
+
+    def authenticate_header(self, request: Request) -> str:
+        """This will name the scheme that a 401 asks for."""
+        return "Bearer"
+
+
+def _token(headers: Mapping[str, str]) -> str | None:
+    """This will find a member's token where ApiKeyAuthentication would look for a secret."""
+    if headers.get("HTTP_X_API_SECRET"):
+        return None
+    bearer = _bearer(headers)
+    return bearer if bearer is not None and bearer.startswith(member_tokens.BEGINNING) else None
+
+
 def _credentials(headers: Mapping[str, str]) -> tuple[str, str | None]:
     """This will find the secret, and the key id where the caller sent one."""
     if secret := headers.get("HTTP_X_API_SECRET"):
         return secret, headers.get("HTTP_X_API_KEY", "")
-    authorization = headers.get("HTTP_AUTHORIZATION", "")
-    if authorization[: len(_BEARER)].lower() == _BEARER:
-        return authorization[len(_BEARER) :].strip(), None
+    if (bearer := _bearer(headers)) is not None:
+        return bearer, None
     if secret := headers.get("HTTP_APIKEY") or headers.get("HTTP_X_API_KEY"):
         return secret, None
     raise errors.Unauthorized
 
 
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    authorization = headers.get("HTTP_AUTHORIZATION", "")
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        return authorization[len(_BEARER) :].strip()
+    return None
+
+
 def _is_usable(key: ApiKey, headers: Mapping[str, str]) -> bool:
-    if key.revoked_at is not None:
-        return False
-    if key.expires_at is not None and key.expires_at <= timezone.now():
-        return False
-    return not key.allowed_ips or _is_within(_address(headers), key.allowed_ips)
+    return _is_alive(key) and (not key.allowed_ips or _is_within(_address(headers), key.allowed_ips))
+
+
+def _is_alive(key: ApiKey) -> bool:
+    return key.revoked_at is None and (key.expires_at is None or key.expires_at > timezone.now())
 
 
 def _is_within(address: str, ranges: list[str]) -> bool:

@@ -1,11 +1,13 @@
-"""What the caller may do: the scopes of its API key."""
+"""What the caller may do: the scopes of its API key, or of the key that issued its token."""
 
+import uuid
 from typing import Any, cast
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from loyalty import errors
+from loyalty.member_tokens import Member
 from loyalty.models import ApiKey
 
 
@@ -36,5 +38,10 @@ def require(request: Request, scope: str) -> None:
 
 
 def caller(request: Request) -> ApiKey:
-    """This will answer the key that calls."""
+    """This will answer the key that calls, or that issued the token of the member who does."""
     return cast(ApiKey, request.auth)
+
+
+def member(request: Request) -> uuid.UUID | None:
+    """This will answer the customer whose token calls, and who may see nothing of others; None: a key calls."""
+    return request.user.customer_id if isinstance(request.user, Member) else None

@@ -62,6 +62,10 @@ _WITH_CREDENTIALS = (errors.Unauthorized, errors.Forbidden)
 _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedMediaType)
 
 _SUCCESS = "It is done."
+_MEMBERS = (
+    " With a member's token the key that issued it needs the scope, and only the member's own cards are there: any"
+    " other card answers like one that does not exist."
+)
 _FAILURE = {"type": "boolean", "enum": [False]}
 _LOCALE = OpenApiParameter(
     name="locale",
@@ -91,6 +95,12 @@ class FaceView(Protocol):
     scopes: Mapping[str, str]
     refusals: Mapping[str, tuple[type[errors.Refusal], ...]]
     authentication_classes: tuple[Any, ...]
+
+
+class ShopView(FaceView, Protocol):
+    """What the description reads of a view of the shop face."""
+
+    members: frozenset[str]
 
 
 class FaceSchema(AutoSchema):
@@ -207,6 +217,14 @@ class ShopSchema(FaceSchema):
     always = (errors.Malformed, errors.NotFound, *FaceSchema.always)
     prefix = "Shop"
 
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        """This will add whether members may call the operation with a token."""
+        operation = super().get_operation(*args)
+        view = cast(ShopView, self.view)
+        if operation is not None and view.action in view.members:
+            operation["description"] += _MEMBERS
+        return operation
+
     def get_override_parameters(self) -> list[Any]:
         """This will add the language to the path."""
         return [_LOCALE, *super().get_override_parameters()]
@@ -247,3 +265,15 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
             {"type": "http", "scheme": "bearer", "description": "The secret: `sk_live_…` or `sk_test_…`."},
             {"type": "apiKey", "in": "header", "name": "apikey", "description": "The secret."},
         ]
+
+
+class MemberTokenScheme(OpenApiAuthenticationExtension):
+    """Tells the token of a member."""
+
+    target_class = "loyalty.authentication.MemberTokenAuthentication"
+    name = "memberToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """This will describe the header."""
+        told = "A member's token, as `POST /{locale}/shop/auth/token` gives it."
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": told}

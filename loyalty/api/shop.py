@@ -9,12 +9,14 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers, viewsets
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from loyalty import errors, idempotency
-from loyalty.api import fields, management, parsers, renderers
+from loyalty.api import fields, management, paging, parsers, renderers
 from loyalty.api.schema import ShopSchema
 from loyalty.api.serializers import Output
+from loyalty.authentication import MemberTokenAuthentication
 from loyalty.permissions import caller
 
 TAG = ["Shop"]
@@ -30,7 +32,16 @@ class ShopViewSet(viewsets.ViewSet):
     http_method_names = ("get", "head", "post")
     scopes: ClassVar[Mapping[str, str]] = {}
     refusals: ClassVar[Mapping[str, tuple[type[errors.Refusal], ...]]] = {}
+    # The actions that a member may call with a token, to read what is the member's own; see `permissions.member`.
+    members: ClassVar[frozenset[str]] = frozenset()
     max_body = parsers.MAX_BODY
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """This will take a token, too, where the action is one for members."""
+        # DRF asks before it has named the action of a request; the description names it and has no request.
+        action = getattr(self, "action", None) or self.action_map.get(str(self.request.method).lower())
+        by_key = super().get_authenticators()
+        return [MemberTokenAuthentication(), *by_key] if action in self.members else by_key
 
     def dispatch(self, request: HttpRequest, *args: Any, locale: str, **kwargs: Any) -> HttpResponseBase:
         """This will serve the request in the language that `loyalty.languages.speak` took from the path."""
@@ -47,17 +58,43 @@ def answer(data: Any, message: str, status: int = 200) -> idempotency.Answer:
     return idempotency.Answer(status=status, body=body(data, message))
 
 
-def respond(data: Any, message: str, status: int = 200) -> HttpResponse:
-    """This will answer a success."""
-    return send(answer(data, message, status))
+def respond(data: Any, message: str) -> HttpResponse:
+    """This will answer a success that nothing is posted for."""
+    return send(answer(data, message))
+
+
+def respond_with_page(rows: list[dict[str, Any]], message: str, pages: paging.ShopPages) -> HttpResponse:
+    """This will answer a page of rows, and where in the list it is."""
+    told = {"success": True, "message": message, "data": rows, "meta": pages.description()}
+    return send(idempotency.Answer(status=200, body=renderers.dumps(told)))
 
 
 @functools.cache
 def success(data: type[serializers.Serializer]) -> serializers.Serializer:
     """This will describe the envelope of a success of the shop face."""
+    return inline_serializer(f"{data.__name__}Answer", {**_envelope(), "data": data()})
+
+
+@functools.cache
+def page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
+    """This will describe a page of rows."""
+    meta = ShopMeta(help_text="Where in the list the page is.")
+    return inline_serializer(f"{row.__name__}Page", {**_envelope(), "data": row(many=True), "meta": meta})
+
+
+def _envelope() -> dict[str, serializers.Field]:
     always = fields.Bool(schema={"enum": [True]})
     message = fields.Words(help_text="What was done, in the language of the path.", schema={"example": "Done."})
-    return inline_serializer(f"{data.__name__}Answer", {"success": always, "message": message, "data": data()})
+    return {"success": always, "message": message}
+
+
+class ShopMeta(Output):
+    """Where in a list a page is."""
+
+    current_page = fields.Count()
+    last_page = fields.Count()
+    per_page = fields.Count()
+    total = fields.Count()
 
 
 class ShopHealth(Output):

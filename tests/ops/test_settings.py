@@ -36,6 +36,9 @@ def test_have_no_default_secret_with_a_database_of_ones_own(tmp_path):
         ({"PORT": "65536"}, "PORT is '65536'"),
         ({"WEB_WORKERS": "0"}, "WEB_WORKERS is '0'"),
         ({"WEB_THREADS": ""}, "WEB_THREADS is ''"),
+        ({"MEMBER_TOKEN_SECONDS": "59"}, "MEMBER_TOKEN_SECONDS is '59': use a whole number from 60 to 3600"),
+        ({"MEMBER_TOKEN_SECONDS": "3601"}, "MEMBER_TOKEN_SECONDS is '3601'"),
+        ({"MEMBER_TOKEN_SECONDS": "15m"}, "MEMBER_TOKEN_SECONDS is '15m'"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'"),
     ],
 )

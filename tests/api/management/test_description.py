@@ -26,6 +26,7 @@ PATHS = {
     "/api/loyalty-cards/{card_id}/history": {"get"},
     "/api/loyalty-cards/{card_id}/qr.svg": {"get"},
     "/api/health": {"get"},
+    "/{locale}/shop/auth/token": {"post"},
     "/{locale}/shop/validate-credentials": {"post"},
     "/{locale}/shop/system/health": {"get"},
 }
@@ -64,6 +65,7 @@ SHOP_CODES = {
     "METHOD_NOT_ALLOWED",
     "BODY_TOO_LARGE",
     "UNSUPPORTED_MEDIA_TYPE",
+    "IDEMPOTENCY_KEY_REUSED",
     "INTERNAL_ERROR",
     "UNAVAILABLE",
 }
