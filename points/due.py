@@ -38,7 +38,7 @@ def settle(*, at: datetime.datetime) -> Tally:
         due = [account for account in page if account.next_due_at is not None and account.next_due_at <= at]
         tally.accounts += len(page)
         tally.due += len(due)
-        tally.entries += ledger.settle(_refs(due), at=at)
+        tally.entries += ledger.settle(_refs(due), at=at).entries
     return tally
 
 

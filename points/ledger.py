@@ -4,6 +4,7 @@ Every verb is one transaction and follows one order: lock the account, settle wh
 the key is known, refuse, post. A refusal keeps the settlement before it. Points are `Decimal`; `at` is the clock.
 """
 
+import dataclasses
 import datetime
 import uuid
 from collections.abc import Iterable, Sequence
@@ -45,6 +46,7 @@ __all__ = [
     "Outcome",
     "Posting",
     "Render",
+    "Settled",
     "TransactionLimitExceeded",
     "TransactionNotFound",
     "adjust",
@@ -58,6 +60,14 @@ __all__ = [
     "reverse",
     "settle",
 ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What was written because it had fallen due."""
+
+    entries: int = 0
+    tier_changes: int = 0
 
 
 class _AccountMissing(Exception):
@@ -224,19 +234,25 @@ def post_many(
     return _run(postings, render=render, is_atomic=is_atomic, is_trial=is_trial) if postings else []
 
 
-def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> int:
-    """This will write the entries for what fell due by `at` in those of the accounts that exist, and count them."""
+def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> Settled:
+    """This will write what fell due by `at` in those of the accounts that exist: lots that start or end, and tiers."""
     refs = {account.id: account for account in accounts}
+    for account in refs.values():
+        # Before anything is locked: whoever comes first under new rules reads them.
+        rules.of(account.program)
 
-    def once() -> int:
+    def once() -> Settled:
         with transaction.atomic():
             rows = store.lock(refs)
             books = Desk(rows, refs, clocks=dict.fromkeys(rows, at)).settled()
-            written = sum(len(book.entries) for book in books)
+            written = Settled(
+                entries=sum(len(book.entries) for book in books),
+                tier_changes=sum(len(book.tier_changes) for book in books),
+            )
             store.write(books)
             return written
 
-    return retry.run(once) if refs else 0
+    return retry.run(once) if refs else Settled()
 
 
 def lock(accounts: Iterable[AccountRef]) -> None:
