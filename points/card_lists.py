@@ -11,7 +11,7 @@ from django_filters import Filter, FilterSet
 
 from cards.models import Card
 from loyalty.models import Program
-from points import definitions
+from points import definitions, tier_lists
 from points.models import PointLot, points_field
 
 
@@ -24,8 +24,11 @@ class CardFilters(FilterSet):
     created_after = Filter("created_at", "gte")
     created_before = Filter("created_at", "lt")
 
-    def __init__(self, selected: Mapping[str, Any], *, queryset: QuerySet[Card], at: datetime.datetime) -> None:
+    def __init__(
+        self, selected: Mapping[str, Any], *, queryset: QuerySet[Card], program: Program, at: datetime.datetime
+    ) -> None:
         super().__init__(selected, queryset=queryset)
+        self.program = program
         self.at = at
 
     def in_status(self, cards: QuerySet[Card], _: str, status: str) -> QuerySet[Card]:
@@ -43,8 +46,8 @@ class CardFilters(FilterSet):
         return cards.alias(email=Lower("customer__email")).filter(email=Lower(Value(email)))
 
     def in_tier(self, cards: QuerySet[Card], _: str, tier: str) -> QuerySet[Card]:
-        """This will answer no card: none is in a tier that no programme has."""
-        return cards.none()
+        """This will answer the cards whose customers hold the tier of that code."""
+        return tier_lists.in_tier(cards, program=self.program, code=tier, at=self.at)
 
 
 def cards(*, program: Program, at: datetime.datetime, selected: Mapping[str, Any], sort: str) -> QuerySet[Card]:
@@ -53,7 +56,7 @@ def cards(*, program: Program, at: datetime.datetime, selected: Mapping[str, Any
     They are sorted by `created_at`, `points_balance` or `last_activity`, then `:asc` or `:desc`. Cards without a
     posting come last by activity.
     """
-    listed = CardFilters(selected, queryset=program.cards.select_related("customer"), at=at).qs
+    listed = CardFilters(selected, queryset=program.cards.select_related("customer"), program=program, at=at).qs
     name, _, direction = sort.partition(":")
     if name == "created_at":
         key = F("created_at")

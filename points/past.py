@@ -55,7 +55,7 @@ def tier(account_id: uuid.UUID, moment: datetime.datetime) -> tuple[uuid.UUID | 
     if last is not None:
         return last.to_tier_id, last.effective_at
     following = changes.order_by("effective_at", "id").first()
-    return following and following.from_tier_id, None
+    return following.from_tier_id if following else None, None
 
 
 def lots(account_id: uuid.UUID, version: int) -> list[Lot]:

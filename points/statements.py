@@ -117,6 +117,17 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
     return _statement(page, activity and Activity(*activity), expiring, at=moment, held=held)
 
 
+def progress(*, account: AccountRef, known: Statement, at: datetime.datetime) -> Progress | None:
+    """This will answer the tier of the account's customer and how far the next one is; None where the programme has
+    none. `known` is what the account has at `at`, now or then: it says so itself where its points count for tiers."""
+    if account.definition.counts_for_tiers:
+        return known.progress
+    kind = account.program.definitions.filter(counts_for_tiers=True).first()
+    if kind is None:
+        return None
+    return as_of(account=dataclasses.replace(account, definition=kind), moment=at).progress
+
+
 def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetime) -> Decimal:
     """This will answer the sum of the available points of the entries whose callers dated them up to a moment that is
     not in the future, with what was due by then; an entry without a date of its caller's counts from when it took
@@ -146,7 +157,8 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     lots: dict[uuid.UUID, list[Lot]] = {}
     for account_id, *columns in _open_lots(due):
         lots.setdefault(account_id, []).append(Lot(*columns))
-    answers = dict.fromkeys(refs, Statement())
+    known = {row.id for row in rows}
+    answers = {ref.id: _nothing(ref, at) for ref in refs.values() if ref.id not in known}
     for row in rows:
         page = _page(refs[row.id], row, lots.get(row.id, []), at=at)
         page.settle(at)

@@ -252,7 +252,9 @@ def _answer(status: int, data: Mapping[str, Any]) -> idempotency.Answer:
 def _card(
     request: Request, card: Card, *, shape: type[shapes.Card] = shapes.Card, recent: Iterable[Any] = (), **more: Any
 ) -> dict[str, Any]:
-    [statement] = _statements(request, [card])
+    [(account, statement)] = _statements(request, [card])
+    progress = statements.progress(account=account, known=statement, at=timezone.now())
+    held = progress and progress.rung
     return _written(
         request,
         card,
@@ -260,7 +262,7 @@ def _card(
         shape=shape,
         lifetime_points=statement.lifetime_earned,
         points_redeemed=statement.lifetime_redeemed,
-        tier=None,
+        tier=held and held.code,
         recent_transactions=[shapes.RecentTransaction.write(entry) for entry in recent],
         **more,
     )
@@ -269,17 +271,17 @@ def _card(
 def _cards(request: Request, cards: Sequence[Card]) -> list[dict[str, Any]]:
     return [
         _written(request, card, statement, shape=shapes.Card)
-        for card, statement in zip(cards, _statements(request, cards), strict=True)
+        for card, (_, statement) in zip(cards, _statements(request, cards), strict=True)
     ]
 
 
-def _statements(request: Request, cards: Sequence[Card]) -> list[statements.Statement]:
-    """This will answer what the customer of each card has, of the default definition."""
+def _statements(request: Request, cards: Sequence[Card]) -> list[tuple[ledger.AccountRef, statements.Statement]]:
+    """This will answer the account of each card's customer, of the default definition, and what it has."""
     program = caller(request).program
     kind = definitions.find(program, None)
     refs = [ledger.AccountRef(program=program, definition=kind, customer_id=card.customer_id) for card in cards]
     found = statements.balances(accounts=refs, at=timezone.now())
-    return [found[ref.id] for ref in refs]
+    return [(ref, found[ref.id]) for ref in refs]
 
 
 def _written(

@@ -76,7 +76,9 @@ class CardsQuery(serializers.Query):
 
     status = fields.Choice(among=STATES, **optional())
     customer_email = fields.Text(max_length=254, **optional(help_text="In whatever case."))
-    tier = fields.Text(max_length=50, **optional(help_text="Code of a tier."))
+    tier = fields.Text(
+        max_length=50, **optional(help_text="Code of the tier that the customer holds. An unknown one selects none.")
+    )
     created_after = fields.Moment(**optional())
     created_before = fields.Moment(**optional(help_text="A bare date: up to its end."))
     sort = fields.Choice(among=SORTS, required=False, default="created_at:desc")

@@ -19,9 +19,9 @@ from loyalty.permissions import caller
 from points import accounts, definitions, histories, ledger, statements
 from points.accounts import Named
 from points.api import management_shapes as shapes
+from tiers.ladder import Progress
 
 TAG = ["Points"]
-NO_TIER = {"current_tier": None, "points_to_next_tier": None, "next_tier": None}
 
 _NAMING = (errors.InvalidParameters, errors.NotFound, CardNotFound)
 _POSTING = (*_NAMING, errors.InvalidPoints, errors.IdempotencyKeyReused, ledger.TransactionLimitExceeded)
@@ -252,10 +252,10 @@ class PointsViewSet(management.ManagementViewSet):
         now = timezone.now()
         moment = _start(query["as_of"], ZoneInfo(named.account.program.timezone))
         if moment is None:
-            return management.respond(_balance(named, statements.balance(account=named.account, at=now)))
+            return management.respond(_balance(named, statements.balance(account=named.account, at=now), at=now))
         if moment > now:
             raise errors.InvalidParameters({"as_of": ["Must not be in the future."]}, rule="past")
-        answer = _balance(named, statements.as_of(account=named.account, moment=moment), as_of=moment)
+        answer = _balance(named, statements.as_of(account=named.account, moment=moment), at=moment, as_of=moment)
         if query["basis"] == "transaction":
             answer["current_balance"] = statements.balance_by_transaction_date(account=named.account, moment=moment)
         return management.respond(answer)
@@ -367,13 +367,22 @@ def _sent(outcome: ledger.Outcome) -> HttpResponse:
 
 
 def _balance(
-    named: Named, statement: statements.Statement, *, as_of: datetime.datetime | None = None
+    named: Named, statement: statements.Statement, *, at: datetime.datetime, as_of: datetime.datetime | None = None
 ) -> dict[str, Any]:
     return shapes.Balance.write(
         statement,
         **_names(named),
         points_expiring_soon=[shapes.ExpiringDay.write(row) for row in statement.expiring],
         last_activity=statement.last_activity and shapes.Activity.write(statement.last_activity),
-        tier_info=NO_TIER,
+        tier_info=_tier_info(statements.progress(account=named.account, known=statement, at=at)),
         as_of=as_of,
     )
+
+
+def _tier_info(progress: Progress | None) -> dict[str, Any]:
+    held, following = (progress.rung, progress.following) if progress else (None, None)
+    return {
+        "current_tier": held and held.code,
+        "points_to_next_tier": progress and progress.points_to_next,
+        "next_tier": following and following.code,
+    }

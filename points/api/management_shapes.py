@@ -295,7 +295,8 @@ class Activity(serializers.Output):
 
 
 class TierInfo(serializers.Output):
-    """The customer's tier; all null where the programme has none."""
+    """The tier that the customer holds by what was earned. At the highest one both `next` values are null; all are null
+    where the programme has no tiers."""
 
     current_tier = fields.Words(**NULLABLE_TEXT)
     points_to_next_tier = fields.Amount(allow_null=True)

@@ -10,7 +10,7 @@ from points.models import PointDefinition, PointTransaction
 from tests.api.management.till import Till, data, error
 
 AFTERNOON = datetime.datetime(2025, 12, 27, 16, 0, tzinfo=datetime.UTC)
-NO_TIER = {"current_tier": None, "points_to_next_tier": None, "next_tier": None}
+BRONZE = {"current_tier": "bronze", "points_to_next_tier": 500, "next_tier": "silver"}
 
 
 def balance(till: Till, **query: str) -> dict:
@@ -39,7 +39,7 @@ def test_tells_what_an_account_has(till: Till) -> None:
                 "points": -20,
                 "created_at": "2025-12-27T16:00:00Z",
             },
-            "tier_info": NO_TIER,
+            "tier_info": {"current_tier": "silver", "points_to_next_tier": 1500 - 500, "next_tier": "gold"},
             "as_of": None,
         }
 
@@ -55,7 +55,7 @@ def test_tells_zeros_of_a_new_card(till: Till) -> None:
         "lifetime_expired": 0,
         "points_expiring_soon": [],
         "last_activity": None,
-        "tier_info": NO_TIER,
+        "tier_info": BRONZE,
         "as_of": None,
     }
 

@@ -21,7 +21,7 @@ def test_tells_a_card_and_what_became_of_the_points(till: Till) -> None:
     told = data(till.get(f"loyalty-cards/{till.card_id}"), 200)
     assert told["card_number"] == till.card.number
     assert (told["points_balance"], told["lifetime_points"], told["points_redeemed"]) == (80, 110, 30)
-    assert (told["tier"], told["replaced_by"], told["status"]) == (None, None, "active")
+    assert (told["tier"], told["replaced_by"], told["status"]) == ("bronze", None, "active")
     assert [entry["points"] for entry in told["recent_transactions"]] == [-30, 4, 3, 2, 1]
     assert set(told["recent_transactions"][0]) == {"id", "type", "points", "reason", "created_at"}
     assert data(till.get(f"loyalty-cards/{till.card.number}")) == told
