@@ -32,10 +32,10 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _table("Tiers", "military_tech", "tiers", "tier"),
-                _table("How tiers are measured", "straighten", "tiers", "tierscheme"),
+                _table("Tier settings", "straighten", "tiers", "tierscheme"),
                 _table("Earning rules", "rule", "points", "earningrule"),
                 _table("Campaigns", "campaign", "points", "campaign"),
-                _table("What holds for all rules", "tune", "points", "earningscheme"),
+                _table("Earning settings", "tune", "points", "earningscheme"),
                 _preview(),
                 _table("Versions of the rules", "history", "points", "rulebook"),
             ],

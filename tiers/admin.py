@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.decorators import display
@@ -78,7 +77,7 @@ class TierAdmin(publishing.PublishedAdmin):
 
     @display(description="Tier", ordering="name")
     def shown(self, tier: Tier) -> SafeString:
-        return format_html('<span class="console-swatch" style="background: {}"></span>{}', tier.color, tier.name)
+        return words.swatch(tier.color, tier.name)
 
     @display(description="From")
     def from_points(self, tier: Tier) -> str:
@@ -86,7 +85,7 @@ class TierAdmin(publishing.PublishedAdmin):
 
     @display(description="Purchases earn")
     def times(self, tier: Tier) -> str:
-        return f"{words.number(tier.multiplier)} ×"  # noqa: RUF001  # a sign of arithmetic
+        return words.times(tier.multiplier)
 
     @display(description="Benefits")
     def benefit_lines(self, tier: Tier) -> str:
@@ -105,15 +104,9 @@ class TierSchemeAdmin(publishing.PublishedAdmin):
         (
             None,
             {
-                "fields": ("program", "basis", "window_months"),
-                "description": "Which points reach a tier. Redeeming never lowers one.",
-            },
-        ),
-        (
-            "When the points of a tier are not reached any more",
-            {
-                "fields": ("fall", "grace_days"),
-                "description": "A tier by all points ever earned is never lost with time.",
+                "fields": ("program", "basis", "window_months", "fall", "grace_days"),
+                "description": "Which points reach a tier, and what becomes of one that they do not reach any more. "
+                "Redeeming never lowers a tier; one by all points ever earned is not lost with time.",
             },
         ),
     )

@@ -27,6 +27,7 @@ class PreviewForm(forms.Form):
     program = forms.ModelChoiceField(
         label="Programme",
         queryset=Program.objects.order_by("name", "pk"),
+        required=False,
         empty_label=None,
         # Another programme has other tiers to choose from.
         widget=widgets.UnfoldAdminSelectWidget(attrs={"onchange": "this.form.submit()"}),

@@ -27,7 +27,7 @@ class PublishedAdmin(console.TableAdmin):
 
     list_select_related = ("program",)
     list_filter: Any = ("program",)
-    formfield_overrides = {ArrayField: {"form_class": console.ListField}}
+    formfield_overrides = {ArrayField: {"form_class": console.ListField, "widget": console.ListField.widget}}
     actions_detail = ("remove",)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from unfold.decorators import display
 
 from loyalty import console
@@ -80,7 +79,7 @@ def _content(book: rules.Book, program: Program) -> Iterator[dict[str, Any]]:
         for rule in earning.rules
     ]
     headers = ["Rule", "Gives", "At most", "Holds", "Asks for", "Priority"]
-    yield {"title": "Earning rules", "table": {"headers": headers, "rows": rows}}
+    yield {"title": "Earning rules", "table": _table(headers, rows, otherwise="There are none.")}
     rows = [
         [
             campaign.code,
@@ -93,7 +92,7 @@ def _content(book: rules.Book, program: Program) -> Iterator[dict[str, Any]]:
         for campaign in earning.campaigns
     ]
     headers = ["Campaign", "Does", "At most", "Holds", "Asks for", "Priority"]
-    yield {"title": "Campaigns", "table": {"headers": headers, "rows": rows}}
+    yield {"title": "Campaigns", "table": _table(headers, rows, otherwise="There are none.")}
     rows = [
         ["Several campaigns at once", earning.combination.label],
         ["Purchases earn on", earning.spend_basis.label],
@@ -117,10 +116,10 @@ def _measured(ladder: Ladder) -> str:
 def _tiers(ladder: Ladder) -> dict[str, Any]:
     rows = [
         [
-            format_html('<span class="console-swatch" style="background: {}"></span>{}', rung.color, rung.name),
+            words.swatch(rung.color, rung.name),
             rung.code,
             words.points(rung.threshold),
-            f"{words.number(rung.multiplier)} ×",  # noqa: RUF001  # a sign of arithmetic
+            words.times(rung.multiplier),
             "; ".join(rung.benefits) or console.NOTHING,
         ]
         for rung in ladder.rungs
@@ -131,15 +130,15 @@ def _tiers(ladder: Ladder) -> dict[str, Any]:
 def _difference(rulebook: Rulebook) -> dict[str, Any]:
     before = Rulebook.objects.filter(program=rulebook.program, version=rulebook.version - 1).first()
     if before is None:
-        return {"title": "The first version", "table": {"headers": [], "rows": []}}
+        return {"title": "The first version", "table": _table([], [], otherwise="There was none before it.")}
     rows = list(_changes(before.content, rulebook.content, rulebook.program))
     headers = ["What", "Which", f"In version {before.version}", f"In version {rulebook.version}"]
-    title = f"What is different from version {before.version}"
-    return {"title": title if rows else f"The same as version {before.version}", "table": _table(headers, rows)}
+    table = _table(headers, rows, otherwise="Nothing.")
+    return {"title": f"What is different from version {before.version}", "table": table}
 
 
-def _table(headers: list[str], rows: list[list[Any]]) -> dict[str, Any]:
-    return {"headers": headers if rows else [], "rows": rows}
+def _table(headers: list[str], rows: list[list[Any]], *, otherwise: str) -> dict[str, Any]:
+    return {"headers": headers, "rows": rows} if rows else {"headers": [], "rows": [[otherwise]]}
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any], program: Program) -> Iterator[list[Any]]:
@@ -149,9 +148,9 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], program: Program) -
         for key in olds | news:
             name = f"{word} {_named(news.get(key) or olds[key])}"
             if key not in olds:
-                yield [name, "", console.NOTHING, "New"]
+                yield [name, console.NOTHING, console.NOTHING, "New"]
             elif key not in news:
-                yield [name, "", "There", "Gone"]
+                yield [name, console.NOTHING, "There", "Gone"]
             else:
                 yield from _fields(name, model, olds[key], news[key], program)
     for part, (word, model) in _SINGLES.items():

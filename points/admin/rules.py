@@ -19,7 +19,7 @@ class EarningRuleAdmin(publishing.PublishedAdmin):
     list_display = ("name", "kind", "gives", "most", "holds", "asks", "priority", "is_active", "program")
     list_filter = ("program", "kind", "is_active")
     search_fields = ("name", "activity")
-    ordering = ("program__name", "program", "kind", "-priority", "pk")
+    ordering = ("program__name", "program", "-kind", "-priority", "pk")
     actions_list = ("preview",)
     fieldsets = (
         (None, {"fields": ("program", "name", "is_active")}),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from loyalty import console
-from points.admin import rows
+from points.admin import rows, words
 from points.models import AccountRef, PointTransaction, TierChange
 from points.statements import Statement
 from tiers.ladder import Progress, Standing
@@ -34,11 +34,13 @@ def _standing(account: AccountRef, held: Standing, progress: Progress) -> dict[s
         facts.append(("Until", ends))
     if progress.following is not None and progress.points_to_next is not None:
         missing = console.amount(progress.points_to_next, places=places)
-        facts.append((f"To reach {progress.following.name}", f"{missing} more points"))
+        facts.append(
+            (f"To reach {progress.following.name}", f"{missing} more points, {progress.percentage}% of the way")
+        )
     if held.rung is not None and progress.points_to_keep > 0:
         facts.append((f"To keep {held.rung.name}", _to_keep(progress.points_to_keep, places, progress.projected)))
     return {
-        "name": held.rung.name if held.rung else "No tier yet",
+        "name": words.swatch(held.rung.color, held.rung.name) if held.rung else "No tier yet",
         "color": held.rung.color if held.rung else None,
         "following": progress.following.name if progress.following else None,
         "percentage": progress.percentage,

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from loyalty import console
 from loyalty.models import Program
 from points.earning import Effect, Kind
@@ -34,6 +37,16 @@ def points(value: Decimal) -> str:
     return f"{number(value)} point{'' if value == 1 else 's'}"
 
 
+def swatch(color: str, name: str) -> SafeString:
+    """This will write the name of a tier beside its colour."""
+    return format_html('<span><span class="console-swatch" style="background: {}"></span>{}</span>', color, name)
+
+
+def times(factor: Decimal) -> str:
+    """This will write what points are multiplied by."""
+    return f"{number(factor)} ×"  # noqa: RUF001  # a sign of arithmetic
+
+
 def earned(rule: Any, program: Program) -> str:
     """This will say what a rule gives."""
     if rule.rate is not None:
@@ -48,7 +61,7 @@ def effect(campaign: Any) -> str:
     deeds = _DEEDS[Kind(campaign.kind)]
     if campaign.effect == Effect.ADD:
         return f"+{points(campaign.points or Decimal(0))} for {deeds}"
-    return f"{number(campaign.factor or Decimal(1))} × the points of {deeds}"  # noqa: RUF001  # a sign of arithmetic
+    return f"{times(campaign.factor or Decimal(1))} the points of {deeds}"
 
 
 def period(terms: Any, program: Program) -> str:
@@ -81,4 +94,5 @@ def conditions(terms: Any, program: Program) -> str:
 
 
 def _joined(found: Iterable[str]) -> str:
-    return "; ".join(found) or console.NOTHING
+    text = "; ".join(found)
+    return text[:1].upper() + text[1:] or console.NOTHING

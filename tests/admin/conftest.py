@@ -16,12 +16,18 @@ from points.models import AccountRef, PointDefinition
 from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
-LOOKED_AT = ["program", "customer", "card", "pointdefinition", "pointaccount", "pointtransaction"]
-MANAGED = ["program", "apikey", "customer", "card", "pointdefinition"]
+RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
+LOOKED_AT = ["program", "customer", "card", "pointdefinition", "pointaccount", "pointtransaction", "rulebook", *RULES]
+MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES]
+REMOVED = ["tier", "earningrule", "campaign"]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 ADJUSTER = [*VIEWER, "adjust_points"]
-MANAGER = [*VIEWER, *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change"))]
+MANAGER = [
+    *VIEWER,
+    *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
+    *(f"delete_{model}" for model in REMOVED),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -10,12 +10,24 @@ from django.urls import reverse
 from cards.models import Card, Customer
 from loyalty import api_keys
 from loyalty.models import ApiKey, Program
-from points.models import AccountRef, PointAccount, PointDefinition, PointLot, PointTransaction
+from points.models import (
+    AccountRef,
+    Campaign,
+    EarningRule,
+    EarningScheme,
+    PointAccount,
+    PointDefinition,
+    PointLot,
+    PointTransaction,
+    Rulebook,
+)
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
 from tests.points.till import Till
+from tiers.models import Tier, TierScheme
 
-LOOKED_AT = [Customer, Card, PointAccount, PointTransaction, PointDefinition, Program]
+RULES = [Tier, TierScheme, EarningRule, EarningScheme, Campaign]
+LOOKED_AT = [Customer, Card, PointAccount, PointTransaction, PointDefinition, Program, Rulebook, *RULES]
 
 
 @pytest.fixture
@@ -23,7 +35,9 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
     """A row of every table."""
     entry = till.award(100)
     key, _ = api_keys.generate(program=program, name="till")
+    program.campaigns.create(code="double", name="Double days", factor=2)
     found = [program, definition, card, card.customer, till.row(), PointTransaction.objects.get(pk=entry.pk), key]
+    found += [model.objects.filter(program=program).latest("pk") for model in [Rulebook, *RULES]]
     return {type(row): row for row in found}
 
 
@@ -59,6 +73,9 @@ CHANGES = [
     (Customer, "issue"),
     (PointDefinition, "make-default"),
     (ApiKey, "revoke"),
+    (Tier, "remove"),
+    (EarningRule, "remove"),
+    (Campaign, "remove"),
 ]
 
 
@@ -75,7 +92,7 @@ def test_only_a_manager_changes_cards_definitions_and_keys(
 
 
 @pytest.mark.parametrize("role", ["viewer", "adjuster"])
-@pytest.mark.parametrize("model", [Program, ApiKey, PointDefinition, Customer])
+@pytest.mark.parametrize("model", [Program, ApiKey, PointDefinition, Customer, *RULES])
 def test_only_a_manager_adds_rows(
     request: pytest.FixtureRequest, manager: Browser, role: str, model: type[models.Model]
 ) -> None:
@@ -84,7 +101,7 @@ def test_only_a_manager_adds_rows(
 
 
 @pytest.mark.parametrize("role", ["viewer", "adjuster"])
-@pytest.mark.parametrize("model", [Program, PointDefinition, Customer, Card])
+@pytest.mark.parametrize("model", [Program, PointDefinition, Customer, Card, Tier, EarningRule, Campaign])
 def test_only_a_manager_saves_rows(request: pytest.FixtureRequest, rows: dict[Any, Any], role: str, model: Any) -> None:
     answer = request.getfixturevalue(role).post(pages.of(rows[model]), {"name": "mine", "design": "mine"})
 
@@ -115,7 +132,7 @@ def test_nobody_adds_changes_or_deletes_what_the_ledger_writes(
     assert (till.row(), till.entries()) == before
 
 
-@pytest.mark.parametrize("model", [Program, PointDefinition, Customer, Card, ApiKey])
+@pytest.mark.parametrize("model", [Program, PointDefinition, Customer, Card, ApiKey, TierScheme, EarningScheme])
 def test_nobody_deletes_what_the_ledger_names(superuser: Browser, rows: dict[Any, Any], model: Any) -> None:
     sent = {"action": "delete_selected", "_selected_action": str(rows[model].pk), "post": "yes"}
 
