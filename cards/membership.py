@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Case, Value, When
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from cards.models import Card, Customer
@@ -91,21 +92,6 @@ def find_customer(*, program: Program, reference: str) -> Customer:
     """
     key = ids.parse("cus", reference)
     customer = program.customers.filter(pk=key).first() if key else None
-    if customer is None:
-        raise CustomerNotFound
-    return customer
-
-
-def find_user(*, program: Program, serial: int | None, email: str | None) -> Customer:
-    """This will answer the programme's customer of that number in the shop's API, or without one of that address.
-
-    Raises:
-        CustomerNotFound: there is none.
-    """
-    if serial is not None:
-        customer = program.customers.filter(serial=serial).first()
-    else:
-        customer = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
     if customer is None:
         raise CustomerNotFound
     return customer
@@ -201,6 +187,8 @@ def _save(row: Card | Customer, **changes: Any) -> None:
     given = {name: value for name, value in changes.items() if value is not None}
     for name, value in given.items():
         setattr(row, name, value)
+    if given and isinstance(row, Card):
+        given["updated_at"] = row.updated_at = timezone.now()
     if given:
         row.save(update_fields=given)
 

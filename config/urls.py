@@ -7,6 +7,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
 from cards.api import management as cards
+from cards.api import shop as cards_shop
 from cards.api import shop_tokens
 from loyalty import languages
 from loyalty.api import management
@@ -14,19 +15,20 @@ from loyalty.api import shop as shop_service
 from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
+from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders
 
 register_converter(languages.LocaleConverter, "locale")
 
 # Below /en/shop/ and /lt/shop/.
 shop = [
-    path("points", shop_points),
-    path("points/card/<str:card_id>/balance", points_shop.ShopHistoryViewSet.as_view({"get": "balance"})),
+    path("points", points_shop.ShopPointsViewSet.as_view({"get": "history", "post": "redeem"})),
+    path("points/card/<str:card_id>/balance", points_shop.ShopPointsViewSet.as_view({"get": "balance"})),
     path("loyalty-cards", cards_shop.ShopCardsViewSet.as_view({"get": "list"})),
     path("loyalty-cards/info", cards_shop.ShopCardsViewSet.as_view({"get": "info"})),
     path("loyalty-cards/balance", cards_shop.ShopCardsViewSet.as_view({"get": "balance"})),
     path("loyalty-cards/<str:card_id>", cards_shop.ShopCardsViewSet.as_view({"get": "retrieve"})),
-    path("transactions", points_shop.ShopHistoryViewSet.as_view({"get": "transactions"})),
+    path("transactions", points_shop.ShopPointsViewSet.as_view({"get": "transactions"})),
     path("auth/token", shop_tokens.MemberTokensViewSet.as_view({"post": "create"})),
     path("points/award", shop_earning.EarningViewSet.as_view({"post": "award"})),
     path("points/preview", shop_earning.EarningViewSet.as_view({"post": "preview"})),

@@ -8,6 +8,7 @@ import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from cards import membership
@@ -134,6 +135,7 @@ def _stopped(card: Card) -> Card:
 
 
 def _change(card: Card, **changes: Any) -> Card:
+    changes["updated_at"] = timezone.now()
     for name, value in changes.items():
         setattr(card, name, value)
     card.save(update_fields=changes)

@@ -12,17 +12,22 @@ from loyalty.api import values
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="A larger one is lowered to 100.")
 PARAMETERS = [OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="From 1."), LIMIT]
 
+SHOP_PARAMETERS = [
+    PARAMETERS[0],
+    OpenApiParameter("per_page", {"type": "integer", "minimum": 1}, description="Default 15. Above 50 it is 50."),
+]
+
 
 class Pages(PageNumberPagination):
     """Pages by number: `page` from 1, `limit` lowered to the maximum. A page after the last one is empty."""
 
     page_size = 20
-    page_size_query_param = "limit"
+    page_size_query_param: str = "limit"
     max_page_size: int = 100
 
-    def __init__(self, *, page_size: int = page_size, total: int | None = None) -> None:
+    def __init__(self, *, page_size: int | None = None, total: int | None = None) -> None:
         """Take the number of rows where it is known already, so that they are not counted once more."""
-        self.page_size = page_size
+        self.page_size = page_size or self.page_size
         self.known_total = total
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
@@ -32,7 +37,8 @@ class Pages(PageNumberPagination):
             errors.InvalidParameters: page or limit is below 1 or not a number.
         """
         self.number = _positive(request, "page", default=1)
-        self.limit = limit_of(request, default=self.page_size, maximum=self.max_page_size)
+        most = _positive(request, self.page_size_query_param, default=self.page_size)
+        self.limit = min(most, self.max_page_size)
         self.total = queryset.count() if self.known_total is None else self.known_total
         first = (self.number - 1) * self.limit
         return list(queryset[first : first + self.limit]) if first < self.total else []
@@ -48,6 +54,19 @@ class Pages(PageNumberPagination):
             "has_next": self.number < pages,
             "has_prev": self.number > 1,
         }
+
+
+class ShopPages(Pages):
+    """Pages as the shop face names them: `per_page`, 15 of at most 50."""
+
+    page_size = 15
+    page_size_query_param = "per_page"
+    max_page_size = 50
+
+    def description(self) -> dict[str, Any]:
+        """This will describe the page as the shop face does: a list of nothing has one page, too."""
+        pages = max(-(-self.total // self.limit), 1)
+        return {"current_page": self.number, "last_page": pages, "per_page": self.limit, "total": self.total}
 
 
 def limit_of(request: Request, *, default: int = 20, maximum: int = 100) -> int:

@@ -18,8 +18,6 @@ from points.api import shop_earning_shapes as shapes
 from points.earning import Deed, Kind
 from points.models import EntryType
 
-TAG = ["Shop: points"]
-
 _WITH_CARD = (CardNotFound, ledger.CardBlocked, ledger.CardInactive, ledger.CardExpired)
 _EARNING = (*_WITH_CARD, errors.InvalidParameters, errors.InvalidPoints)
 _PURCHASE = {
@@ -42,7 +40,7 @@ class EarningViewSet(shop.ShopViewSet):
 
     @extend_schema(
         summary="Award points",
-        tags=TAG,
+        tags=shop.TAG,
         request=shapes.EarningInput,
         responses={201: shop.success(shapes.Awarded)},
         examples=[OpenApiExample("A purchase", value=_PURCHASE, request_only=True)],
@@ -67,7 +65,7 @@ class EarningViewSet(shop.ShopViewSet):
 
     @extend_schema(
         summary="Preview an award",
-        tags=TAG,
+        tags=shop.TAG,
         request=shapes.EarningInput,
         responses={200: shop.success(shapes.Preview)},
         examples=[OpenApiExample("A purchase", value=_PURCHASE, request_only=True)],

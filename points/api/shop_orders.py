@@ -24,8 +24,6 @@ from points.earning import Deed, Kind, Line
 from points.lots import ZERO
 from points.models import AccountRef
 
-TAG = ["Shop: orders"]
-
 _ORDER = {
     "order_id": "77",
     "user_email": "jane@example.com",
@@ -59,7 +57,7 @@ class OrdersViewSet(shop.ShopViewSet):
 
     @extend_schema(
         summary="Place, cancel or refund an order",
-        tags=TAG,
+        tags=shop.TAG,
         request=shapes.OrderInput,
         responses={201: shop.success(shapes.OrderDone)},
         examples=[OpenApiExample("A purchase", value=_ORDER, request_only=True)],

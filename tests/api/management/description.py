@@ -37,7 +37,8 @@ def check(method: str, path: str, response: HttpResponseBase) -> None:
 
 
 def _operation(method: str, path: str) -> dict[str, Any] | None:
-    for template, operations in _description()["paths"].items():
+    # A path that is written out goes before one with a name to fill in.
+    for template, operations in sorted(_description()["paths"].items(), key=lambda known: known[0].count("{")):
         if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) and method in operations:
             return operations[method]
     return None

@@ -26,6 +26,16 @@ PATHS = {
     "/api/loyalty-cards/{card_id}/history": {"get"},
     "/api/loyalty-cards/{card_id}/qr.svg": {"get"},
     "/api/health": {"get"},
+    "/{locale}/shop/points": {"get", "post"},
+    "/{locale}/shop/points/award": {"post"},
+    "/{locale}/shop/points/preview": {"post"},
+    "/{locale}/shop/points/card/{card_id}/balance": {"get"},
+    "/{locale}/shop/loyalty-cards": {"get"},
+    "/{locale}/shop/loyalty-cards/info": {"get"},
+    "/{locale}/shop/loyalty-cards/balance": {"get"},
+    "/{locale}/shop/loyalty-cards/{card_id}": {"get"},
+    "/{locale}/shop/transactions": {"get"},
+    "/{locale}/shop/transactions/create": {"post"},
     "/{locale}/shop/auth/token": {"post"},
     "/{locale}/shop/validate-credentials": {"post"},
     "/{locale}/shop/system/health": {"get"},
@@ -59,6 +69,13 @@ CODES = {
 }
 SHOP_CODES = {
     "VALIDATION_ERROR",
+    "INSUFFICIENT_POINTS",
+    "CARD_NOT_FOUND",
+    "CARD_BLOCKED",
+    "CARD_INACTIVE",
+    "CARD_EXPIRED",
+    "RESOURCE_ALREADY_EXISTS",
+    "TRANSACTION_LIMIT_EXCEEDED",
     "UNAUTHORIZED",
     "FORBIDDEN",
     "NOT_FOUND",
@@ -116,7 +133,9 @@ def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, A
             continue
         needs = "Needs no scope" if name.endswith("/validate-credentials") else "Needs the scope `"
         assert needs in operation["description"], name
-        assert operation["security"] == [{"keyId": [], "keySecret": []}, {"bearerSecret": []}, {"apikey": []}]
+        by_key = [{"keyId": [], "keySecret": []}, {"bearerSecret": []}, {"apikey": []}]
+        takes_token = "With a member's token" in operation["description"]
+        assert operation["security"] == [*([{"memberToken": []}] if takes_token else []), *by_key], name
         assert {"401", "403"} <= set(operation["responses"]), name
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
         assert ("Idempotency-Key" in headers) is name.startswith("post "), name
@@ -147,6 +166,7 @@ def test_lets_a_person_authorize_with_key_and_secret(description: dict[str, Any]
         "keySecret": ("apiKey", "X-API-Secret", None),
         "bearerSecret": ("http", None, "bearer"),
         "apikey": ("apiKey", "apikey", None),
+        "memberToken": ("http", None, "bearer"),
     }
 
 
