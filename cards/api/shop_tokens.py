@@ -78,7 +78,7 @@ class MemberTokensViewSet(shop.ShopViewSet):
 
         def work() -> idempotency.Answer:
             # Found in here, so that a replay is answered whatever became of the customer's address.
-            customer = membership.find_user(program=issuer.program, serial=body["user_id"], email=body["user_email"])
+            customer = membership.find_shopper(program=issuer.program, serial=body["user_id"], email=body["user_email"])
             claims = member_tokens.claims(key=issuer, customer_id=customer.pk, at=now)
             # What the token says, and not the token: who reads the table, or a backup of it, can sign nothing.
             return idempotency.Answer(status=200, body=orjson.dumps({"user_id": customer.serial, "claims": claims}))

@@ -1,9 +1,9 @@
-"""A member reads the own cards with a token, and reaches nothing else."""
+"""A member's token: how it is issued, what is none, and when it ends."""
 
 import base64
 import datetime
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 import jwt
 import pytest
@@ -13,76 +13,21 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from cards.models import Card, Customer
+from cards.models import Customer
 from loyalty import api_keys, ids, member_tokens
-from loyalty.models import ApiKey, IdempotencyRecord, Program, Scope
+from loyalty.models import ApiKey, IdempotencyRecord, Scope
 from tests.api.management.conftest import make_program
-from tests.api.management.description import DescribedClient
 from tests.api.management.till import nothing_moves
-from tests.factories import CardFactory, CustomerFactory
+from tests.api.shop.members import Shop, data, get, make_shop, refused, serial
 
 # A whole second: tokens know no parts of one.
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
-READING = [Scope.LOYALTY_READ, Scope.POINTS_READ]
-
-
-class Shop(NamedTuple):
-    """A shop's server with a key that may do everything, and two customers with a card each."""
-
-    program: Program
-    key: ApiKey
-    secret: str
-    alice: Card
-    bob: Card
-
-    def token(self, customer: Customer | None = None, **body: Any) -> str:
-        body = body or {"user_id": serial(customer or self.alice.customer)}
-        return data(self.ask(body))["token"]
-
-    def ask(self, body: Any, *, secret: str | None = None, locale: str = "en", **headers: Any) -> Any:
-        return post(f"/{locale}/shop/auth/token", body, secret or self.secret, **headers)
 
 
 @pytest.fixture
 def shop() -> Shop:
     return make_shop()
-
-
-def make_shop() -> Shop:
-    program = make_program()
-    key, secret = api_keys.generate(program=program, name="web shop")
-    alice, bob = (CardFactory(customer=CustomerFactory(program=program, name=name)) for name in ("Alice", "Bob"))
-    return Shop(program, key, secret, alice, bob)
-
-
-def serial(row: Any) -> int:
-    row.refresh_from_db(fields=["serial"])
-    return row.serial
-
-
-def get(path: str, bearer: str, **query: Any) -> Any:
-    client = DescribedClient(raise_request_exception=False)
-    return client.get(path, query, HTTP_AUTHORIZATION=f"Bearer {bearer}")
-
-
-def post(path: str, body: Any, bearer: str, **headers: Any) -> Any:
-    client = DescribedClient(raise_request_exception=False)
-    return client.post(path, body, format="json", HTTP_AUTHORIZATION=f"Bearer {bearer}", **headers)
-
-
-def data(response: Any) -> Any:
-    body = response.json()
-    assert (response.status_code, body["success"]) == (200, True), body
-    return body["data"]
-
-
-def refused(response: Any, status: int, code: str) -> dict[str, Any]:
-    body = response.json()
-    assert (response.status_code, body.get("code")) == (status, code), body
-    assert set(body) >= {"success", "message", "code", "errors"}
-    assert body["success"] is False
-    return body
 
 
 def forged(shop: Shop, **changes: Any) -> str:
@@ -244,3 +189,133 @@ def test_writes_nothing(shop: Shop) -> None:
         data(shop.ask(body))
     asked = [query["sql"] for query in queries if not query["sql"].startswith("PREPARE")]
     assert [sql.split()[0] for sql in asked if not sql.startswith(("BEGIN", "COMMIT"))] == ["EXECUTE", "SELECT"]
+
+
+# Tokens that are none
+
+
+def altered(token: str, part: int) -> str:
+    """The token with one letter of a part changed, one that counts: the last has bits that mean nothing."""
+    parts = token.split(".")
+    flipped = "A" if parts[part][-2] != "A" else "B"
+    parts[part] = parts[part][:-2] + flipped + parts[part][-1]
+    return ".".join(parts)
+
+
+def turned_away(shop: Shop, token: str) -> None:
+    for locale, message in (
+        ("en", "Missing or wrong API credentials."),
+        ("lt", "API prisijungimo duomenų nėra arba jie neteisingi."),
+    ):
+        answer = get(f"/{locale}/shop/loyalty-cards", token)
+        assert refused(answer, 401, "UNAUTHORIZED")["message"] == message
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_is_refused_when_tampered_with(shop: Shop) -> None:
+    token = shop.token()
+    for part in range(3):
+        turned_away(shop, altered(token, part))
+    header, claims, signature = token.split(".")
+    told = jwt.decode(token, options={"verify_signature": False})
+    for claim, value in (
+        ("sub", ids.public("cus", shop.bob.customer_id)),
+        ("exp", told["exp"] + 1),
+        ("programme", str(make_shop().program.pk)),
+    ):
+        turned_away(shop, f"{header}.{in_base64(told | {claim: value})}.{signature}")
+    turned_away(shop, f"{header}.{claims}.")
+    turned_away(shop, f"{header}.{claims}")
+    turned_away(shop, token + "A" * member_tokens.LONGEST)
+    for nonsense in ("eyJ", "eyJ.eyJ.eyJ", "eyJ..", "eyJä.eyJ.x"):
+        turned_away(shop, nonsense)
+
+
+def test_is_refused_with_another_algorithm(shop: Shop) -> None:
+    token = shop.token()
+    _, claims, signature = token.split(".")
+    told = jwt.decode(token, options={"verify_signature": False})
+    for alg in ("none", "None", "NONE", ""):
+        header = in_base64({"alg": alg, "typ": "JWT"})
+        turned_away(shop, f"{header}.{claims}.")
+        turned_away(shop, f"{header}.{claims}.{signature}")
+    turned_away(shop, jwt.encode(told, None, algorithm="none"))
+    turned_away(shop, jwt.encode(told, member_tokens._signing_key() * 2, algorithm="HS512"))
+    turned_away(shop, jwt.encode(told, settings.SECRET_KEY, algorithm="HS256"))
+
+
+def test_is_refused_when_meant_for_others(shop: Shop) -> None:
+    data(get("/en/shop/loyalty-cards", forged(shop)))
+    for audience in ("loyalty:shop", "", ["loyalty:shop:member"], ["loyalty:shop:member", "other"]):
+        turned_away(shop, forged(shop, aud=audience))
+    turned_away(shop, forged(shop, iss="elsewhere"))
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "programme", "key", "iat", "exp", "jti"])
+def test_is_refused_without_a_claim(shop: Shop, claim: str) -> None:
+    turned_away(shop, forged(shop, **{claim: None}))
+
+
+def test_is_refused_with_claims_that_fit_nothing(shop: Shop) -> None:
+    stranger = make_shop()
+    for claims in (
+        {"programme": str(stranger.program.pk)},
+        {"key": stranger.key.key_id},
+        {"key": "key_unknown"},
+        {"key": shop.secret},
+        {"sub": "cus_1"},
+        {"sub": str(shop.alice.customer_id)},
+        {"sub": ids.public("card", shop.alice.customer_id)},
+    ):
+        turned_away(shop, forged(shop, **claims))
+
+
+def test_knows_no_card_in_the_programme_of_a_key_for_a_customer_of_another(shop: Shop) -> None:
+    stranger = make_shop()
+    token = forged(shop, sub=ids.public("cus", stranger.alice.customer_id))
+    assert data(get("/en/shop/loyalty-cards", token)) == []
+    refused(get(f"/en/shop/loyalty-cards/{serial(stranger.alice)}", token), 404, "CARD_NOT_FOUND")
+
+
+# Tokens that have ended
+
+
+def test_ends_to_the_second(shop: Shop) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        token = shop.token()
+        clock.move_to(NOON + 15 * 60 * SECOND - SECOND)
+        data(get("/en/shop/loyalty-cards", token))
+        clock.move_to(NOON + 15 * 60 * SECOND)
+        turned_away(shop, token)
+        # Nor is one taken from a time to come.
+        clock.move_to(NOON - SECOND)
+        turned_away(shop, token)
+
+
+def test_ends_when_its_key_is_revoked(shop: Shop) -> None:
+    other, _ = api_keys.generate(program=shop.program)
+    token = shop.token()
+    ApiKey.objects.filter(pk=other.pk).update(revoked_at=timezone.now())
+    data(get("/en/shop/loyalty-cards", token))
+    ApiKey.objects.filter(pk=shop.key.pk).update(revoked_at=timezone.now())
+    turned_away(shop, token)
+
+
+def test_ends_when_its_key_expires(shop: Shop) -> None:
+    token = shop.token()
+    ApiKey.objects.filter(pk=shop.key.pk).update(expires_at=timezone.now() + 60 * SECOND)
+    data(get("/en/shop/loyalty-cards", token))
+    ApiKey.objects.filter(pk=shop.key.pk).update(expires_at=timezone.now())
+    turned_away(shop, token)
+
+
+def test_ends_when_its_key_goes_to_another_programme(shop: Shop) -> None:
+    token = shop.token()
+    ApiKey.objects.filter(pk=shop.key.pk).update(program=make_program())
+    turned_away(shop, token)
+
+
+def test_ends_when_the_secret_key_changes(shop: Shop, settings: Any) -> None:
+    token = shop.token()
+    settings.SECRET_KEY = "another" * 10
+    turned_away(shop, token)
