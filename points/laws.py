@@ -1,7 +1,10 @@
 """The laws of the ledger, each as a query that answers the ids of the accounts that break it.
 
-`{accounts}`, `{entries}`, `{lots}` and `{uses}` stand for the tables, or for one programme's rows of them.
+`{accounts}`, `{entries}`, `{lots}`, `{uses}` and `{changes}`, of tiers, stand for the tables, or for one programme's
+rows of them.
 """
+
+from points.past import EARNED
 
 # An entry `e` beside the one before it, `p`.
 _STEPS = "{entries} e LEFT JOIN {entries} p ON p.account_id = e.account_id AND p.version = e.version - 1"
@@ -171,6 +174,47 @@ _LOTS = {
         OR bool_or(u.lot_id IS NOT NULL AND NOT u.pays_debt AND u.points <> 0)""",
 }
 
+_TIERS = {
+    "what was earned by month adds up to all that was earned": """
+        SELECT a.id FROM {accounts} a LEFT JOIN LATERAL (
+            SELECT SUM(value::numeric) AS points FROM jsonb_each_text(a.tallies) WHERE starts_with(key, 'earned/')
+        ) t ON TRUE
+        WHERE a.lifetime_earned <> COALESCE(t.points, 0)""",
+    # An account remembers the two years before its last award, and this asks for no more.
+    "a month that is remembered is what the entries earned in it": f"""
+        SELECT DISTINCT a.id FROM (
+            SELECT a.id AS account_id, substr(key, 8) AS month, value::numeric AS points
+            FROM {{accounts}} a, jsonb_each_text(a.tallies) WHERE starts_with(key, 'earned/') AND key <> 'earned/before'
+        ) r FULL JOIN (
+            SELECT e.account_id, to_char(e.at AT TIME ZONE g.timezone, 'YYYY-MM') AS month, SUM(e.points) AS points
+            FROM ({EARNED}) e JOIN {{accounts}} a ON a.id = e.account_id JOIN loyalty_program g ON g.id = a.program_id
+            GROUP BY 1, 2
+        ) e ON e.account_id = r.account_id AND e.month = r.month
+        JOIN {{accounts}} a ON a.id = COALESCE(r.account_id, e.account_id)
+        JOIN loyalty_program g ON g.id = a.program_id
+        WHERE CASE
+            WHEN r.points IS NOT NULL THEN r.points <> COALESCE(e.points, 0)
+            ELSE e.points <> 0
+                AND e.month >= to_char(a.effective_at AT TIME ZONE g.timezone - interval '24 months', 'YYYY-MM')
+        END""",
+    "the tier is the one that the newest change came to": """
+        SELECT a.id FROM {accounts} a JOIN (
+            SELECT DISTINCT ON (account_id) account_id, to_tier_id FROM {changes} c
+            ORDER BY account_id, effective_at DESC, id DESC
+        ) c ON c.account_id = a.id
+        WHERE a.tier_id IS DISTINCT FROM c.to_tier_id""",
+    "a change of tier goes on from the one before": """
+        SELECT DISTINCT account_id FROM (
+            SELECT account_id, from_tier_id, to_tier_id, lag(to_tier_id) OVER w AS before, row_number() OVER w AS n
+            FROM {changes} c WINDOW w AS (PARTITION BY account_id ORDER BY effective_at, id)
+        ) c
+        WHERE from_tier_id IS NOT DISTINCT FROM to_tier_id OR (n > 1 AND from_tier_id IS DISTINCT FROM before)""",
+    "a change of tier comes with the entry that it names": """
+        SELECT DISTINCT c.account_id FROM {changes} c
+        LEFT JOIN {entries} e ON e.account_id = c.account_id AND e.id = c.entry_id
+        WHERE c.entry_id IS NOT NULL AND e.effective_at IS DISTINCT FROM c.effective_at""",
+}
+
 _BELONGING = {
     "every row belongs to the programme of its account": """
         SELECT a.id FROM {accounts} a
@@ -183,7 +227,12 @@ _BELONGING = {
         OR (e.card_id IS NOT NULL AND c.program_id IS DISTINCT FROM a.program_id)
         UNION
         SELECT l.account_id FROM {lots} l LEFT JOIN {accounts} a ON a.id = l.account_id
-        WHERE l.program_id IS DISTINCT FROM a.program_id""",
+        WHERE l.program_id IS DISTINCT FROM a.program_id
+        UNION
+        SELECT c.account_id FROM {changes} c LEFT JOIN {accounts} a ON a.id = c.account_id
+        WHERE c.program_id IS DISTINCT FROM a.program_id
+        UNION
+        SELECT a.id FROM {accounts} a JOIN tiers_tier t ON t.id = a.tier_id WHERE t.program_id <> a.program_id""",
     "every use names an entry and a lot of its account": """
         SELECT DISTINCT u.account_id FROM {uses} u
         LEFT JOIN {entries} e ON e.account_id = u.account_id AND e.id = u.entry_id
@@ -191,4 +240,4 @@ _BELONGING = {
         WHERE e.id IS NULL OR (u.lot_id IS NOT NULL AND l.id IS NULL)""",
 }
 
-LAWS = _ENTRIES | _ACCOUNTS | _LOTS | _BELONGING
+LAWS = _ENTRIES | _ACCOUNTS | _LOTS | _TIERS | _BELONGING

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from loyalty.models import Program
 from points.laws import LAWS
-from points.models import LotUse, PointAccount, PointLot, PointTransaction
+from points.models import LotUse, PointAccount, PointLot, PointTransaction, TierChange
 
 DERIVED_ID = "an account's id is derived from its customer and its definition"
 GUARDED = "the database guards the ledger"
@@ -23,10 +23,16 @@ NAMES = [GUARDED, DERIVED_ID, *LAWS]
 # The queries read whole tables: room to sort and hash them, and plans that are best for all rows, not for the first.
 _SETTINGS = {"work_mem": "64MB", "cursor_tuple_fraction": "1", "jit": "off"}
 
-_MODELS = {"accounts": PointAccount, "entries": PointTransaction, "lots": PointLot, "uses": LotUse}
+_MODELS = {
+    "accounts": PointAccount,
+    "entries": PointTransaction,
+    "lots": PointLot,
+    "uses": LotUse,
+    "changes": TierChange,
+}
 _TABLES = {name: model._meta.db_table for name, model in _MODELS.items()}
 
-# What `points/migrations/sql/guards.sql` makes, and the constraints of the models.
+# What `points/migrations/sql/guards*.sql` make, and the constraints of the models.
 TRIGGERS = frozenset(
     {
         "accounts_are_never_deleted",
@@ -37,6 +43,7 @@ TRIGGERS = frozenset(
         "entries_never_change",
         "lots_are_never_deleted",
         "lots_never_change_but_in_what_remains",
+        "tier_changes_never_change",
         "uses_never_change",
     }
 )
@@ -48,6 +55,7 @@ CONSTRAINTS = frozenset(
         "points_pointaccount_pkey",
         "points_pointlot_pkey",
         "points_pointtransaction_pkey",
+        "points_tierchange_pkey",
         "use_belongs_to_an_entry",
         "use_names_a_lot_of_its_account",
     }

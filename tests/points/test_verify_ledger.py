@@ -10,17 +10,24 @@ from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
 from loyalty.models import Program
+from points import rules
 from points.models import PointAccount
 from points.verify import CONSTRAINTS, DERIVED_ID, GUARDED, NAMES, TRIGGERS, Breach, verify
 from tests.factories import CustomerFactory, make_account
 from tests.points.till import Till, breaches, days
+from tiers.models import Tier
 
-TABLES = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse"]
+TABLES = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse", "points_tierchange"]
 
 
 @pytest.fixture
 def till(program: Program) -> Till:
-    """An account on which everything has happened. The comments number the entries."""
+    """An account on which everything has happened. The comments number the entries. Silver is reached by 150 points,
+    with entry 10; Gold by 210, with entry 12."""
+    rules.give_defaults(program=program, by="test")
+    for code, threshold in (("silver", 150), ("gold", 100 + 40 + 60 + 10)):
+        Tier.objects.filter(program=program, code=code).update(threshold=threshold)
+    rules.publish(program=program, by="test")
     till = Till(make_account(program, may_go_negative=True))
     till.award(100)  # 1
     till.award(40, valid_from=days(3), expires_at=days(30))  # 2
@@ -64,6 +71,11 @@ def uses(change: str, version: int, which: str = "TRUE") -> str:
     return update("lotuse", change, f"entry_id = {entry} AND {which}")
 
 
+def last_change(change: str) -> str:
+    gold = "(SELECT id FROM tiers_tier WHERE code = 'gold')"
+    return update("tierchange", change, f"to_tier_id IN {gold}")
+
+
 def account(change: str) -> str:
     return f"UPDATE points_pointaccount SET {change} WHERE id = %(account)s"
 
@@ -98,6 +110,15 @@ DAMAGES = {
     "the clock expires a lot at its end": lots("expires_at = '2026-03-13Z'", "version = 10"),
     "only adjustments and reversals make a debt": uses("lot_id = NULL", 3),
     "what pays a debt makes it smaller by as much": uses("points = 29", 7, "pays_debt"),
+    "what was earned by month adds up to all that was earned": account(
+        """tallies = tallies || '{"earned/before": "1"}'"""
+    ),
+    "a month that is remembered is what the entries earned in it": account(
+        """tallies = '{"earned/2026-03": "209", "earned/2026-02": "1"}'"""
+    ),
+    "the tier is the one that the newest change came to": account("tier_id = NULL"),
+    "a change of tier goes on from the one before": last_change("from_tier_id = NULL"),
+    "a change of tier comes with the entry that it names": last_change("entry_id = %(other)s"),
     "every row belongs to the programme of its account": entries("program_id = %(other)s", "version = 3"),
     "every use names an entry and a lot of its account": uses("lot_id = %(other)s", 3),
 }
@@ -122,6 +143,43 @@ def test_names_the_account_that_breaks_the_law(law: str, program: Program, till:
         found = accounts_breaking(program)
     assert law in found
     assert {account for accounts in found.values() for account in accounts} == {till.account.id}
+
+
+@pytest.mark.parametrize(
+    ("law", "damage"),
+    [
+        (
+            "a month that is remembered is what the entries earned in it",
+            account("""tallies = '{"earned/before": "210"}'"""),
+        ),
+        ("a change of tier goes on from the one before", last_change("from_tier_id = to_tier_id")),
+        ("a change of tier comes with the entry that it names", last_change("effective_at = '2030-01-01Z'")),
+        ("the tier is the one that the newest change came to", last_change("effective_at = '2020-01-01Z'")),
+        ("every row belongs to the programme of its account", last_change("program_id = %(other)s")),
+        (
+            "every row belongs to the programme of its account",
+            "UPDATE tiers_tier SET program_id = (SELECT id FROM loyalty_program WHERE name = 'Elsewhere' LIMIT 1)"
+            " WHERE id = (SELECT tier_id FROM points_pointaccount WHERE id = %(account)s)",
+        ),
+    ],
+)
+def test_sees_what_else_breaks_the_laws_of_tiers(law: str, damage: str, program: Program, till: Till) -> None:
+    someone_else = CustomerFactory(program=program)
+    Program.objects.create(slug=f"elsewhere-{uuid.uuid4().hex}", name="Elsewhere")
+    with damaged() as owner:
+        owner.execute(damage, {"account": till.account.id, "other": someone_else.pk})
+        assert owner.rowcount == 1
+        assert accounts_breaking(program)[law] == {till.account.id}
+
+
+def test_asks_no_more_of_the_months_than_an_account_remembers(program: Program) -> None:
+    till = Till(make_account(program))
+    old = till.award(10, at=days(0))
+    till.award(20, at=days(31))
+    till.award(40, at=days(31 + 25 * 31))
+    assert till.row().tallies == {"earned/before": "30", "earned/2028-05": "40"}
+    till.reverse(old, 3, at=days(31 + 25 * 31))
+    assert breaches(program) == set()
 
 
 def test_checks_lots_that_end_by_inactivity(program: Program) -> None:
