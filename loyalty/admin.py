@@ -45,9 +45,20 @@ ALLOWED = [
     "adjust_points",
 ]
 
+# What something asks for: the rest is for what the service does not do yet.
+OFFERED = (Scope.LOYALTY_READ, Scope.LOYALTY_WRITE, Scope.POINTS_READ, Scope.POINTS_MANAGE, Scope.POINTS_ADJUST)
+
+
+class ProgramForm(forms.ModelForm):
+    class Meta:
+        model = Program
+        fields = ("name", "slug", "currency", "timezone", "locale", "transaction_limit", "is_sandbox")
+        error_messages = {"slug": {"unique": "Another programme has this slug."}}
+
 
 @admin.register(Program)
 class ProgramAdmin(console.TableAdmin):
+    form = ProgramForm
     list_display = ("name", "slug", "currency", "timezone", "is_sandbox", "created")
     search_fields = ("name", "slug")
     ordering = ("name",)
@@ -74,7 +85,6 @@ class ProgramAdmin(console.TableAdmin):
 
 class ApiKeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        choices=[(scope.value, f"{scope.label} ({scope.value})") for scope in Scope],
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="What the caller may do.",
     )
@@ -87,6 +97,13 @@ class ApiKeyForm(forms.ModelForm):
             "allowed_ips": "Addresses or ranges with commas between them: 192.0.2.7, 198.51.100.0/24. Empty: any.",
             "expires_at": "In UTC. Empty: never.",
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if isinstance(field := self.fields.get("scopes"), forms.MultipleChoiceField):
+            # What a key was given otherwise it keeps, unless it is taken away here.
+            known = [scope for scope in Scope if scope in OFFERED or scope.value in self.instance.scopes]
+            field.choices = [(scope.value, f"{scope.label} ({scope.value})") for scope in known]
 
     def clean_allowed_ips(self) -> list[str]:
         """This will refuse what is no address and no range: nobody could call from it."""

@@ -57,14 +57,9 @@ class CampaignForm(forms.ModelForm):
         tiers = Tier.objects.order_by("threshold")
         if self.instance.program_id is not None:
             tiers = tiers.filter(program=self.instance.program_id)
-        if "tiers" in self.fields:
+        if isinstance(field := self.fields.get("tiers"), forms.MultipleChoiceField):
             choices = dict(tiers.values_list("code", "name"))
-            self.fields["tiers"] = forms.MultipleChoiceField(
-                choices=[(code, f"{name} ({code})") for code, name in choices.items()],
-                required=False,
-                widget=self.fields["tiers"].widget,
-                help_text=self.fields["tiers"].help_text,
-            )
+            field.choices = [(code, f"{name} ({code})") for code, name in choices.items()]
 
     def clean(self) -> dict[str, Any]:
         """This will name the campaign that has the code already, and a tier that its programme does not have."""

@@ -71,12 +71,8 @@ class PreviewForm(forms.Form):
     def __init__(self, *args: Any, book: rules.Book, **options: Any) -> None:
         super().__init__(*args, **options)
         self.rungs = {rung.code: rung for rung in book.ladder.rungs} if book.ladder else {}
-        self.fields["tier"] = forms.ChoiceField(
-            choices=[("", "None"), *((rung.code, rung.name) for rung in self.rungs.values())],
-            required=False,
-            widget=self.fields["tier"].widget,
-            help_text=self.fields["tier"].help_text,
-        )
+        if isinstance(field := self.fields["tier"], forms.ChoiceField):
+            field.choices = [("", "None"), *((rung.code, rung.name) for rung in self.rungs.values())]
 
     def clean_lines(self) -> list[earning.Line]:
         """This will read a category and an amount from each line.

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import get_permission_codename
 from django.contrib.postgres.fields import ArrayField
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -56,7 +56,7 @@ class PublishedAdmin(console.TableAdmin):
         else:
             obj.save(force_insert=True)
         if form.changed_data or not change:
-            self._publish(request, obj.program)
+            self._tell(request, obj.program, self._publish(request, obj.program))
 
     def has_remove_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         codename = get_permission_codename("delete", self.opts)
@@ -75,19 +75,11 @@ class PublishedAdmin(console.TableAdmin):
     def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will take a row out of the rules."""
         row = self.fetch(request, object_id)
-        with transaction.atomic():
-            # A posting that names it waits here, and is seen by what is asked next.
-            self.model._default_manager.select_for_update().get(pk=row.pk)
-            reason = self.why_kept(row)
-            if not reason and request.method == "POST":
-                self.log_deletions(request, self.model._default_manager.filter(pk=row.pk))
-                row.delete()
-                messages.success(request, f"{row} is deleted.")
-                self._publish(request, row.program)
-                return HttpResponseRedirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-        if reason:
+        if reason := self.why_kept(row):
             messages.warning(request, reason)
             return HttpResponseRedirect(console.address(row))
+        if request.method == "POST":
+            return HttpResponseRedirect(self._delete(request, row))
         return self.ask(
             request,
             row,
@@ -102,8 +94,26 @@ class PublishedAdmin(console.TableAdmin):
             is_danger=True,
         )
 
-    def _publish(self, request: HttpRequest, program: Program) -> None:
-        version = rules.publish(program=program, by=request.user.get_username()[: console.LONGEST_ACTOR])
+    def _delete(self, request: HttpRequest, row: Any) -> str:
+        """This will delete a row, and answer where to go next."""
+        address, told = console.address(row), f"{row} is deleted."
+        try:
+            with transaction.atomic():
+                self.log_deletions(request, self.model._default_manager.filter(pk=row.pk))
+                row.delete()
+                version = self._publish(request, row.program)
+        except IntegrityError:
+            # A customer came to the tier since it was asked who holds it.
+            messages.warning(request, f"{row} was used a moment ago, so it is still there.")
+            return address
+        messages.success(request, told)
+        self._tell(request, row.program, version)
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def _publish(self, request: HttpRequest, program: Program) -> int:
+        return rules.publish(program=program, by=request.user.get_username()[: console.LONGEST_ACTOR])
+
+    def _tell(self, request: HttpRequest, program: Program, version: int) -> None:
         messages.success(request, f"Version {version} of the rules holds from now on.")
         self.warn(request, program)
 

@@ -122,3 +122,18 @@ def test_shows_the_state(manager: Browser, made: tuple[ApiKey, str], facts: dict
 
     assert f"State {state}" in pages.text(manager.get(pages.of(made[0])))
     assert f"{state} " in pages.text(manager.get(pages.listing(ApiKey), {"q": made[0].key_id}))
+
+
+def test_offers_the_scopes_that_something_asks_for(manager: Browser, program: Program) -> None:
+    page = pages.text(manager.get(pages.adding(ApiKey)))
+
+    assert "Award, redeem, reverse and expire points (points:manage)" in page
+    assert "webhooks:manage" not in page
+
+
+def test_keeps_a_scope_that_a_key_has_otherwise(manager: Browser, program: Program) -> None:
+    key, _ = api_keys.generate(program=program, name="Till", scopes=["points:read", "webhooks:manage"])
+
+    manager.post(pages.of(key), form(program, scopes=["webhooks:manage"]))
+
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["webhooks:manage"]

@@ -48,3 +48,12 @@ def test_changes_the_limit_but_neither_slug_nor_sandbox(manager: Browser, progra
     changed = Program.objects.get(pk=program.pk)
     assert (changed.name, changed.locale, changed.transaction_limit) == ("Renamed", "lt", None)
     assert (changed.slug, changed.is_sandbox) == (program.slug, False)
+
+
+def test_says_that_a_slug_is_taken(manager: Browser, program: Program) -> None:
+    said = {"name": "New Shop", "slug": program.slug, "currency": "EUR", "timezone": "UTC"}
+
+    answer = manager.post(pages.adding(Program), said)
+
+    assert "Another programme has this slug." in pages.text(answer)
+    assert Program.objects.filter(slug=program.slug).count() == 1
