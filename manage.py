@@ -39,9 +39,10 @@ def _database(arguments: list[str]) -> Iterator[None]:
     if not settings.EMBEDDED:
         yield
         return
-    with embedded.Server(settings.DATA_DIR).running():
+    with embedded.Server(settings.DATA_DIR).running() as server:
         if arguments[0] not in COMMANDS_BEFORE_MIGRATION:
-            _migrate_if_behind()
+            with server.alone():
+                _migrate_if_behind()
         yield
 
 

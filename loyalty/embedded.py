@@ -104,13 +104,13 @@ class Server:
         """This will keep the server up for the block: it finds a running one, or starts it and stops it afterwards."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with open(self.data_dir / "postgres.users", "w") as users:
-            with self._alone():
+            with self.alone():
                 fcntl.flock(users, fcntl.LOCK_SH)
                 self.start()
             try:
                 yield self
             finally:
-                with self._alone():
+                with self.alone():
                     if _is_last(users):
                         self.stop()
 
@@ -118,7 +118,7 @@ class Server:
         """This will start the server again if it died, and return whether it had to."""
         if self._pid() is not None:
             return False
-        with self._alone():
+        with self.alone():
             self.start()
         return True
 
@@ -153,7 +153,8 @@ class Server:
             time.sleep(0.02)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """This will wait until no other process starts, stops or migrates the server of this folder."""
         with open(self.data_dir / "postgres.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

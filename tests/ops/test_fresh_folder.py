@@ -1,5 +1,6 @@
 """Commands on a data folder that nothing has used yet, whose path has a space in it."""
 
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -42,3 +43,9 @@ def test_leaves_it_to_migrate_what_is_applied(folder):
     assert manage(folder, "migrate", "loyalty").returncode == 0
     # Had everything been applied before the command, the tables of the ledger would be there now.
     assert manage(folder, "migrate", "--check").returncode == 1
+
+
+def test_several_first_commands_at_once_all_work(folder):
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        made = list(threads.map(lambda n: manage(folder, "create_programme", f"shop-{n}"), range(3)))
+    assert [result.returncode for result in made] == [0, 0, 0], [result.stderr[-500:] for result in made]
