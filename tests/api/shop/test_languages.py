@@ -1,0 +1,126 @@
+"""The path decides the language of `message` and of the texts in `errors`; nothing else does."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from django.utils import translation
+
+from loyalty.api import refusals
+from points.ledger import InsufficientPoints
+from tests.api.management.till import Till
+from tests.api.management.till import error as management_error
+from tests.api.shop.till import ShopTill, data, error
+
+
+def test_answers_in_the_language_of_the_path(till: ShopTill, kasa: ShopTill) -> None:
+    data(till.award(100), 201)
+    for shop, language, message in (
+        (till, "en", "Points redeemed successfully"),
+        (kasa, "lt", "Taškai panaudoti sėkmingai"),
+    ):
+        answer = shop.redeem(10)
+        assert answer.json()["message"] == message
+        assert answer.headers["Content-Language"] == language
+
+
+def test_words_a_refusal_in_the_language_of_the_path(till: ShopTill, kasa: ShopTill) -> None:
+    body = {"card_id": True, "points": 0, "redemption_type": "gift", "description": "x" * 256}
+    english, lithuanian = till.post("points", body), kasa.post("points", body)
+    assert english.json() == {
+        "success": False,
+        "message": "The request is not valid.",
+        "code": "VALIDATION_ERROR",
+        "errors": {
+            "card_id": ["Must be a whole number above zero."],
+            "points": ["Points must be above zero."],
+            "redemption_type": ["Not one of the choices."],
+            "description": ["At most 255 characters."],
+        },
+    }
+    assert lithuanian.json() == {
+        "success": False,
+        "message": "Užklausa netinkama.",
+        "code": "VALIDATION_ERROR",
+        "errors": {
+            "card_id": ["Turi būti sveikasis skaičius, didesnis už nulį."],
+            "points": ["Taškų turi būti daugiau už nulį."],
+            "redemption_type": ["Tokio pasirinkimo nėra."],
+            "description": ["Daugiausia 255 simboliai."],
+        },
+    }
+    assert (english.headers["Content-Language"], lithuanian.headers["Content-Language"]) == ("en", "lt")
+
+
+@pytest.mark.parametrize(
+    ("asked", "balance", "text"),
+    [
+        ("150", "1", "Prašyta: 150 taškų. Yra: 1 taškas."),
+        ("21", "2", "Prašyta: 21 taškas. Yra: 2 taškai."),
+        ("11", "0", "Prašyta: 11 taškų. Yra: 0 taškų."),
+        ("1.5", "-3", "Prašyta: 1,5 taško. Yra: -3 taškai."),
+    ],
+)
+def test_counts_points_as_lithuanian_does(asked: str, balance: str, text: str) -> None:
+    with translation.override("lt"):
+        refusal = InsufficientPoints(current_balance=Decimal(balance), requested_points=Decimal(asked))
+        assert refusals.shop(refusal)[1]["errors"] == {"points": [text]}
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"), [("1", "1 point"), ("0", "0 points"), ("1.50", "1.5 points"), ("1000", "1000 points")]
+)
+def test_counts_points_as_english_does(amount: str, text: str) -> None:
+    assert refusals.points(Decimal(amount)) == text
+
+
+@pytest.mark.parametrize("locale", ["de", "EN", "lt-LT", "ltx", "%00", "xx"])
+@pytest.mark.parametrize("path", ["system/health", "points", "nothing"])
+def test_knows_no_other_language(till: ShopTill, locale: str, path: str) -> None:
+    answer = till.client.get(f"/{locale}/shop/{path}")
+    assert error(answer, 404, "NOT_FOUND") == {}
+    assert answer.headers["Content-Language"] == "en"
+
+
+def test_asks_nobody_else_for_the_language(kasa: ShopTill) -> None:
+    answer = kasa.client.get("/lt/shop/system/health", HTTP_ACCEPT_LANGUAGE="en")
+    assert answer.json()["message"] == "Paslauga veikia."
+
+
+def test_forgets_the_language_with_the_request(till: ShopTill, kasa: ShopTill) -> None:
+    for path in ("points", "nothing"):
+        kasa.post(path, {})
+        assert translation.get_language() == "en"
+    management = Till(till.program, till.card)
+    facts = management_error(management.post("points/award", {"card_id": "x"}), 400, "INVALID_PARAMETERS")
+    assert facts["errors"]["points"] == ["This field is required."]
+    answer = management.get("points/balance/nobody")
+    assert answer.json()["error"]["message"] == "There is no such card."
+    assert "Content-Language" not in answer.headers
+
+
+def test_speaks_two_languages_at_once(till: ShopTill, kasa: ShopTill) -> None:
+    heard: dict[str, set[str]] = {"en": set(), "lt": set()}
+
+    def ask(shop: ShopTill) -> None:
+        for _ in range(20):
+            heard[shop.locale].add(shop.get("nothing").json()["message"])
+
+    threads = [threading.Thread(target=ask, args=[shop]) for shop in (till, kasa) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {"en": {"There is nothing here."}, "lt": {"Čia nieko nėra."}}
+
+
+def test_replays_in_the_language_of_the_first_call(kasa: ShopTill, till: ShopTill) -> None:
+    data(till.award(100), 201)
+    first = kasa.redeem(10, key="k1")
+    again = kasa.redeem(10, key="k1")
+    assert again.content == first.content
+    assert again.json()["message"] == "Taškai panaudoti sėkmingai"
+    assert (again.headers["Idempotent-Replayed"], again.headers["Content-Language"]) == ("true", "lt")
+    # Another language is another path, so another request.
+    error(till.redeem(10, key="k1"), 422, "IDEMPOTENCY_KEY_REUSED")
+    assert till.balance == 100 - 10
