@@ -63,7 +63,7 @@ _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedM
 
 _SUCCESS = "It is done."
 _MEMBERS = (
-    " With a member's token the key that issued it needs the scope, and only the member's own cards are there: any"
+    " With a member's token the key that issued it needs the scope, and only what is the member's own is there: any"
     " other card answers like one that does not exist."
 )
 _FAILURE = {"type": "boolean", "enum": [False]}
