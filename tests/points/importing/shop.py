@@ -12,8 +12,10 @@ from django.core.management import call_command
 from django.db import connection
 
 from loyalty.models import Program
+from points import purchases
 from points.models import PointAccount, PointLot, PointTransaction
 
+SAMPLE = Path(purchases.__file__).parent / "data" / "CDNOW_sample.txt"
 ALICE_AND_BOB = """\
 customer,date,amount,order
 alice,2026-02-01,10.25,A-1

@@ -4,6 +4,7 @@ A new programme gives 2 points a unit, at most 10,000 a purchase; Silver begins 
 """
 
 import datetime
+import math
 import threading
 from decimal import Decimal
 
@@ -12,8 +13,8 @@ from django.core.management import CommandError
 
 from cards.models import Card, Customer
 from points import rules
-from points.models import Campaign, CampaignBudget, EarningRule, TierChange
-from tests.points.importing.shop import ALICE_AND_BOB, at, in_thread
+from points.models import Campaign, CampaignBudget, EarningRule, PointAccount, TierChange
+from tests.points.importing.shop import ALICE_AND_BOB, SAMPLE, at, in_thread
 from tiers.models import TierScheme
 
 HEAD = "customer,date,amount\n"
@@ -75,6 +76,21 @@ def test_gives_no_more_than_a_campaign_has(shop, program):
     shop.run(f"{HEAD}alice,2026-01-09,5\nbob,2026-01-10,5\ncarol,2026-01-10,5\nalice,2026-01-11,5\n", rate=None)
     assert [points(shop, name) for name in ("alice", "bob", "carol")] == [[10 + 50, 10], [10 + 30], [10]]
     assert CampaignBudget.objects.get(campaign=campaign).given == 80
+
+
+def test_imports_the_sample_to_the_point(shop):
+    """Against a sum of its own, row by row in the order of the dates."""
+    ladder = [(5000, Decimal(2)), (1500, Decimal("1.5")), (500, Decimal("1.25")), (0, Decimal(1))]
+    earned: dict[str, int] = {}
+    for customer, _, _, _, amount in sorted(map(str.split, SAMPLE.read_text().splitlines()), key=lambda row: row[2]):
+        before = earned.get(customer, 0)
+        multiplier = next(multiplier for threshold, multiplier in ladder if before >= threshold)
+        earned[customer] = before + min(math.floor(Decimal(amount) * 2 * multiplier), 10_000)
+    report = shop.run(SAMPLE, rate=None)
+    assert report["Points"] == f"{sum(earned.values()):,}" == "526,328"
+    accounts = PointAccount.objects.filter(program=shop.program)
+    assert dict(accounts.values_list("customer__external_id", "lifetime_earned")) == earned
+    assert accounts.filter(tier__code="gold").count() == sum(1500 <= points < 5000 for points in earned.values()) == 44
 
 
 def test_posts_nothing_the_second_time(shop):

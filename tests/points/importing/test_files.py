@@ -2,18 +2,15 @@
 
 import math
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import time_machine
 from django.core.management import CommandError
 
 from cards.models import Customer
-from points import purchase_files, purchases
+from points import purchase_files
 from points.models import PointLot
-from tests.points.importing.shop import ALICE_AND_BOB, at
-
-SAMPLE = Path(purchases.__file__).parent / "data" / "CDNOW_sample.txt"
+from tests.points.importing.shop import ALICE_AND_BOB, SAMPLE, at
 
 
 @pytest.mark.parametrize(
