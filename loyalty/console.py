@@ -79,8 +79,9 @@ class ListField(forms.CharField):
     widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def __init__(self, *, base_field: Any, max_length: int | None = None, **options: Any) -> None:
+        help_text = f"{options.get('help_text', '')} One on each line.".strip()
         # What was there is known: it need not come back hidden in the form.
-        super().__init__(**options | {"show_hidden_initial": False})
+        super().__init__(**options | {"show_hidden_initial": False, "help_text": help_text})
 
     def prepare_value(self, value: Any) -> Any:
         """This will show a list on lines, and again what was typed as it was typed."""

@@ -23,7 +23,7 @@ class TierForm(forms.ModelForm):
         model = Tier
         fields = ("program", "name", "code", "threshold", "multiplier", "benefits", "color")
         widgets = {"color": widgets.UnfoldAdminColorInputWidget}
-        help_texts = {"benefits": "One on each line. Customers are told them."}
+        help_texts = {"benefits": "Customers are told them."}
 
     def clean(self) -> dict[str, Any]:
         """This will name the tier that has the code or the threshold already."""

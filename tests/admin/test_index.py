@@ -14,7 +14,13 @@ def test_groups_links_by_what_people_do(superuser: Browser) -> None:
     page = pages.text(superuser.get(reverse("admin:index")))
 
     assert "What would you like to do?" in page
-    for task in ("Help a customer", "Look into the ledger", "Set up the programme", "Manage staff"):
+    for task in (
+        "Help a customer",
+        "Look into the ledger",
+        "Decide what is earned",
+        "Set up the programme",
+        "Manage staff",
+    ):
         assert task in page
 
 

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from loyalty.models import Program
 from points.models import PointAccount
 from tests.admin import pages
 from tests.admin.conftest import Browser
 from tests.admin.rules import newest, published, tier
+from tests.points.threads import Waiting
 from tests.points.till import Till
 from tiers.models import Tier, TierScheme
 
@@ -147,4 +149,20 @@ def test_refuses_a_window_that_no_account_remembers(manager: Browser, program: P
     said = {"basis": "rolling", "window_months": months, "fall": "step", "grace_days": "0"}
 
     assert manager.post(pages.of(TierScheme.objects.get(program=program)), said).status_code == 200
+    assert newest(program).version == 1
+
+
+def test_takes_back_a_deletion_that_a_customer_overtakes(manager: Browser, program: Program, till: Till) -> None:
+    silver = program.tiers.get(code="silver")
+    with transaction.atomic():
+        till.award(600)
+        with connection.cursor() as cursor:
+            # As at the end of the transaction, which the deletion then waits for.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        deletion = Waiting(lambda: manager.post(pages.of(silver, "remove")))
+
+    page = manager.get(deletion.result()["Location"])
+    assert "Silver was used a moment ago, so it is still there." in pages.text(page)
+    assert "holds from now on" not in pages.text(page)
+    assert till.row().tier == silver
     assert newest(program).version == 1
