@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, TextChoices, Value
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, TextChoices, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Abs, Coalesce
 from django_filters import Filter
@@ -73,14 +73,15 @@ class ListedFilters(histories.EntryFilters):
 
     def of_kind(self, entries: QuerySet[PointTransaction], _: str, kind: str) -> QuerySet[PointTransaction]:
         """This will answer the entries of a kind."""
-        entries = entries.filter(type__in=[known for known, told in _KINDS.items() if told == Kind(kind)])
-        word = KeyTextTransform("transaction_type", "metadata")
+        # Coalesced it is a text; a key of JSON would be compared with JSON.
+        word = Coalesce(KeyTextTransform("transaction_type", "metadata"), Value(""), output_field=TextField())
+        awards = entries.filter(type=EntryType.AWARD).alias(word=word)
         match kind:
             case Kind.AWARD:
-                return entries.alias(word=word).filter(Q(word=None) | ~Q(word__in=BONUSES))
+                return awards.exclude(word__in=BONUSES)
             case Kind.BONUS:
-                return entries.filter(type=EntryType.AWARD).alias(word=word).filter(word__in=BONUSES)
-        return entries
+                return awards.filter(word__in=BONUSES)
+        return entries.filter(type__in=[known for known, told in _KINDS.items() if told == Kind(kind)])
 
     def in_status(self, entries: QuerySet[PointTransaction], _: str, status: str) -> QuerySet[PointTransaction]:
         """This will answer the entries in a state by the clock."""
