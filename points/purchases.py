@@ -274,7 +274,7 @@ class _ByTheRules(_Run):
             rows = [row for row, row_id in zip(purchases, ids, strict=True) if row_id not in known]
             outcomes = ledger.post_many([self._posting(row, deed=_deed(row)) for row in rows])
             UnearnedPurchase.objects.bulk_create(
-                UnearnedPurchase(id=self._unearned_id(row), account_id=outcome.posting.account.id)
+                UnearnedPurchase(id=self._unearned_id(row), account_id=self.accounts[row.customer].id)
                 for row, outcome in zip(rows, outcomes, strict=True)
                 if isinstance(outcome.refusal, _NOTHING) and not isinstance(outcome.refusal, earning.NotWorkedOut)
             )
@@ -288,7 +288,8 @@ class _ByTheRules(_Run):
 
     def _unearned_id(self, row: Purchase) -> uuid.UUID:
         # With what the row says: one that was corrected is another.
-        return uuid.uuid5(self._entry_id(row), f"{row.at.isoformat()} {row.amount.normalize():f}")
+        what = f"{row.nth}:{row.at.isoformat()}:{row.amount.normalize():f}"
+        return uuid.uuid5(self.accounts[row.customer].id, f"unearned:{self.source}:{what}")
 
     def _is_same(self, row: Purchase, facts: Facts) -> bool:
         # Not the points: they are the rules' of that day, and the rules may have changed.
