@@ -144,7 +144,7 @@ class Desk:
         self.refs = refs
         # The account's clock, which never goes back: by an `at` from before the wait for the lock, a lot that another
         # posting made or activated meanwhile would not have started yet.
-        self.clocks = {row.id: max(clocks[row.id], row.effective_at or clocks[row.id]) for row in rows.values()}
+        self.clocks = {row.id: row.clock(clocks[row.id]) for row in rows.values()}
         self.lots = store.lots(
             [store.Needed(row, self.clocks[row.id], (needs or {}).get(row.id, ZERO)) for row in rows.values()]
         )

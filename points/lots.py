@@ -38,6 +38,10 @@ class Snapshot:
     tier_until: datetime.datetime | None = None
     tallies: str = "{}"
 
+    def clock(self, at: datetime.datetime) -> datetime.datetime:
+        """This will answer the account's time, which never goes back: `at`, or when something last happened to it."""
+        return max(at, self.effective_at or at, self.tier_since or at)
+
 
 SNAPSHOT_COLUMNS = [field.name for field in dataclasses.fields(Snapshot)]
 

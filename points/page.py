@@ -88,7 +88,7 @@ class Page:
     def settle(self, at: datetime.datetime) -> datetime.datetime:
         """This will post what fell due by `at`, in time order, and answer the clock of the account.
 
-        At one moment starts come before ends. The clock never goes back: it is the later of `at` and the newest entry.
+        At one moment starts come before ends. The clock never goes back: it is never before the newest entry or tier.
         """
         clock = self.clock(at)
         if self.account.next_due_at is not None and self.account.next_due_at <= clock:
@@ -142,8 +142,8 @@ class Page:
         return self.standing.progress(at) if self.standing is not None else None
 
     def clock(self, at: datetime.datetime) -> datetime.datetime:
-        """This will answer the later of `at` and the moment the newest entry took effect."""
-        return max(at, self.account.effective_at) if self.account.effective_at else at
+        """This will answer the latest of `at`, the moment the newest entry took effect, and that of the newest tier."""
+        return self.account.clock(at)
 
     def debt(self, entry: PointTransaction | None = None) -> Decimal:
         """This will answer what is owed: before the newest `entry`, where it is named, its points not counted."""

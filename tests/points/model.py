@@ -15,6 +15,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from points import expiry
+from tests.points.model_tiers import Tiers
 
 NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 ZERO = Decimal(0)
@@ -70,10 +71,21 @@ class Standing:
     redeemed: Decimal
     expired: Decimal
     ends: list[tuple[datetime.datetime, Decimal]]
+    tier: Decimal | None
 
 
 class Account:
-    def __init__(self, *, policy: expiry.Policy, zone: ZoneInfo, places: int, may_go_negative: bool, clawback: str):
+    def __init__(
+        self,
+        *,
+        policy: expiry.Policy,
+        zone: ZoneInfo,
+        places: int,
+        may_go_negative: bool,
+        clawback: str,
+        tiers: Tiers,
+    ) -> None:
+        self.tiers = tiers
         self.policy = policy
         self.zone = zone
         self.places = places
@@ -117,28 +129,39 @@ class Account:
 
     def standing(self) -> Standing:
         ends = sorted((self.end(lot), lot.left) for lot in self.lots if lot.is_active and lot.left)
-        return Standing(self.balance, self.pending, self.earned, self.redeemed, self.expired, ends)
+        return Standing(self.balance, self.pending, self.earned, self.redeemed, self.expired, ends, self.tiers.held)
 
     def as_of(self, moment: datetime.datetime) -> Standing:
-        if not self.entries or moment >= self.entries[-1].at:
+        if not self.entries or moment >= self.clock(moment):
             account = copy.deepcopy(self)
             account.settle(moment)
             return account.standing()
         earlier = [standing for at, standing in self.past if at <= moment]
-        return earlier[-1] if earlier else Standing(ZERO, ZERO, ZERO, ZERO, ZERO, [])
+        nothing = self.tiers.scheme.reached(ZERO)
+        return earlier[-1] if earlier else Standing(ZERO, ZERO, ZERO, ZERO, ZERO, [], nothing)
+
+    def clock(self, at: datetime.datetime) -> datetime.datetime:
+        """The account's time, which never goes back."""
+        return max([at, *[entry.at for entry in self.entries[-1:]], *[change.at for change in self.tiers.changes[-1:]]])
 
     # What time does
 
     def settle(self, at: datetime.datetime) -> datetime.datetime:
-        """Everything that was due, in time order; answers the account's clock, which never goes back."""
-        clock = max(at, self.entries[-1].at) if self.entries else at
-        while (moment := self.first_moment()) <= clock:
+        """Everything that was due, in time order; answers the account's clock."""
+        clock = self.clock(at)
+        while (moment := min(self.first_moment(), self.tiers.next_review())) <= clock:
+            if moment == self.tiers.next_review():
+                if self.tiers.review():
+                    self._remember(moment)
+                continue
             starting = [lot for lot in self.lots if lot.left and not lot.is_active and lot.starts_at == moment]
             if starting:
                 with self._entry("activate", moment) as entry:
+                    started = sum((lot.left for lot in starting), ZERO)
+                    self.earned += started
+                    self.tiers.earn(started, at=moment, version=entry.version)
                     for lot in starting:
                         lot.is_active = True
-                        self.earned += lot.left
                         self._pay_debt(entry, lot)
             else:
                 ending = [lot for lot in self.lots if lot.left and lot.is_active and self.end(lot) == moment]
@@ -177,7 +200,7 @@ class Account:
             self._spend(entry, points)
         self.redeemed += points
         self.last_activity_at = at
-        self._remember(entry)
+        self._remember(entry.at)
         return entry
 
     def adjust(self, *, points: Decimal, at: datetime.datetime) -> Entry:
@@ -241,7 +264,8 @@ class Account:
         target.undone += points
         if target.type == "award" and was_active:
             self.earned -= points
-        self._remember(entry)
+            self.tiers.earn(-points, at=at, version=entry.version, earned_at=own.starts_at)
+        self._remember(entry.at)
         return entry
 
     def _give_back(self, target: Entry, points: Decimal, at: datetime.datetime) -> Entry:
@@ -260,7 +284,7 @@ class Account:
         target.undone += points
         if target.type == "redeem":
             self.redeemed -= points
-        self._remember(entry)
+        self._remember(entry.at)
         if ended:
             self._end(ended, at)
         return entry
@@ -275,12 +299,12 @@ class Account:
         entry.after, entry.pending = self.balance, self.pending
         entry.points = entry.after + entry.pending - owned
         self.entries.append(entry)
-        self._remember(entry)
+        self._remember(entry.at)
 
-    def _remember(self, entry: Entry) -> None:
-        """The last word on the moment of an entry is what holds when all of it is done."""
-        self.past = [(at, standing) for at, standing in self.past if at < entry.at]
-        self.past.append((entry.at, self.standing()))
+    def _remember(self, moment: datetime.datetime) -> None:
+        """The last word on a moment is what holds when all that happens in it is done."""
+        self.past = [(at, standing) for at, standing in self.past if at < moment]
+        self.past.append((moment, self.standing()))
 
     def _bring(
         self,
@@ -311,7 +335,8 @@ class Account:
                 self._pay_debt(entry, lot)
         if kind == "award" and lot.is_active:
             self.earned += points
-        self._remember(entry)
+            self.tiers.earn(points, at=at, version=entry.version)
+        self._remember(entry.at)
         return entry
 
     def _check_decimals(self, points: Decimal) -> None:

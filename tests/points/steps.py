@@ -21,6 +21,16 @@ POLICIES = [
     {"expiry_policy": "inactivity", "expiry_count": 1},
     {"expiry_policy": "inactivity", "expiry_count": 12},
 ]
+# What tiers are measured by, and from how many points on there is one.
+SCHEMES = [
+    {"basis": "lifetime"},
+    {"basis": "rolling", "window_months": 1},
+    {"basis": "rolling", "window_months": 1, "fall": "step"},
+    {"basis": "rolling", "window_months": 3},
+    {"basis": "calendar"},
+]
+schemes = st.sampled_from(SCHEMES)
+thresholds = st.sampled_from([(0, 40, 90, 150), (5, 30, 60)])
 policies = st.sampled_from(POLICIES)
 clawbacks = st.sampled_from(["refuse", "to_zero", "negative"])
 customers = st.sampled_from([0, 0, 0, 1])

@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import os
 import secrets
+import uuid
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,12 +19,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from loyalty import errors
 from loyalty.models import Program
-from points import ledger, statements
-from points.models import PointDefinition
+from points import ledger, rules, statements
+from points.models import PointAccount, PointDefinition, PointTransaction, TierChange
 from tests.factories import make_account, make_definition
 from tests.points import model, steps
+from tests.points.model_tiers import Scheme, Tiers
 from tests.points.steps import DAY, MOMENT, SECOND, Step
 from tests.points.till import Till, answer, breaches, key, posting
+from tiers.models import Tier, TierScheme
 
 START = datetime.datetime(2027, 12, 30, 22, 30, tzinfo=datetime.UTC)
 
@@ -37,8 +40,20 @@ class LedgerMachine(RuleBasedStateMachine):
         zone=st.sampled_from(["UTC", "Europe/Vilnius", "America/New_York"]),
         places=st.sampled_from([0, 2]),
         may_go_negative=st.booleans(),
+        scheme=steps.schemes,
+        thresholds=steps.thresholds,
     )
-    def open(self, policy: dict, clawback: str, zone: str, places: int, may_go_negative: bool) -> None:
+    def open(
+        self,
+        *,
+        policy: dict,
+        clawback: str,
+        zone: str,
+        places: int,
+        may_go_negative: bool,
+        scheme: dict,
+        thresholds: tuple[int, ...],
+    ) -> None:
         self.now = START
         self.unit = Decimal(1).scaleb(-places)
         self.program = Program.objects.create(
@@ -47,6 +62,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.definition = make_definition(
             self.program, decimal_places=places, may_go_negative=may_go_negative, clawback=clawback, **policy
         )
+        self.open_tiers(scheme, [points * self.unit for points in thresholds])
         self.tills = [Till(make_account(self.program, self.definition)) for _ in range(2)]
         self.models = [
             model.Account(
@@ -55,12 +71,29 @@ class LedgerMachine(RuleBasedStateMachine):
                 places=places,
                 may_go_negative=may_go_negative,
                 clawback=clawback,
+                tiers=Tiers(self.scheme, START),
             )
             for _ in range(2)
         ]
         self.compared = [0, 0]
         self.answers: dict[tuple[int, str], tuple[str, Any]] = {}
         self.asked: dict[tuple[int, str], Step] = {}
+
+    def open_tiers(self, scheme: dict, thresholds: list[Decimal]) -> None:
+        TierScheme.objects.create(program=self.program, **scheme)
+        self.thresholds: dict[uuid.UUID | None, Decimal | None] = {None: None}
+        for threshold in thresholds:
+            code = f"from-{threshold}".replace(".", "-")
+            tier = Tier.objects.create(program=self.program, code=code, name=code, threshold=threshold)
+            self.thresholds[tier.id] = threshold
+        rules.publish(program=self.program, by="test")
+        self.scheme = Scheme(
+            thresholds=tuple(thresholds),
+            basis=scheme["basis"],
+            window_months=scheme.get("window_months", 0),
+            fall=scheme.get("fall", "reached"),
+            zone=ZoneInfo(self.program.timezone),
+        )
 
     # The clock
 
@@ -74,6 +107,11 @@ class LedgerMachine(RuleBasedStateMachine):
         moment = self.models[who].first_moment()
         if self.now < moment < START + 4000 * DAY:
             self.now = max(self.now, moment + off)
+        self.compare(0, 1)
+
+    @rule(months=st.sampled_from([1, 1, 2, 12]), off=st.sampled_from([-MOMENT, 0 * MOMENT, MOMENT]))
+    def wait_until_a_month_begins(self, months: int, off: datetime.timedelta) -> None:
+        self.now = max(self.now, self.scheme.start(self.scheme.month(self.now) + months) + off)
         self.compare(0, 1)
 
     @rule(moves=st.booleans())
@@ -263,17 +301,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def compare(self, *who: int) -> None:
         for n in who:
-            self.compare_account(n)
+            rows, entries = self.tills[n].rows(), self.tills[n].entries()
+            self.compare_account(n, rows)
             self.compare_lots(n)
-            self.compare_history(n)
+            self.compare_history(n, entries)
+            self.compare_tiers(n, rows, entries)
             self.compare_statements(n)
 
-    def compare_account(self, who: int) -> None:
-        account, expected = self.tills[who].rows(), self.models[who]
-        if not account:
+    def compare_account(self, who: int, rows: list[PointAccount]) -> None:
+        expected = self.models[who]
+        if not rows:
             assert not expected.entries
             return
-        [row] = account
+        [row] = rows
         assert (row.balance, row.pending, row.version) == (expected.balance, expected.pending, len(expected.entries))
         assert (row.lifetime_earned, row.lifetime_redeemed, row.lifetime_expired) == (
             expected.earned,
@@ -293,9 +333,8 @@ class LedgerMachine(RuleBasedStateMachine):
             (lot.version, lot.points, lot.left, lot.ends_at, lot.months, lot.clawback) for lot in self.models[who].lots
         ]
 
-    def compare_history(self, who: int) -> None:
+    def compare_history(self, who: int, entries: list[PointTransaction]) -> None:
         till, expected = self.tills[who], self.models[who].entries
-        entries = till.entries()
         assert len(entries) == len(expected)
         versions = {entry.id: entry.version for entry in entries}
         new = slice(self.compared[who], None)
@@ -313,9 +352,35 @@ class LedgerMachine(RuleBasedStateMachine):
             }
         self.compared[who] = len(entries)
 
+    def compare_tiers(self, who: int, rows: list[PointAccount], entries: list[PointTransaction]) -> None:
+        expected = self.models[who].tiers
+        for row in rows:
+            is_written = row.tier_id is not None or row.tier_since is not None
+            held = self.thresholds[row.tier_id] if is_written else self.scheme.reached(Decimal(0))
+            assert held == expected.held
+            self.compare_months(row, expected)
+        versions = {entry.version: entry.id for entry in entries}
+        changes = TierChange.objects.filter(account_id=self.tills[who].account.id).order_by("effective_at", "id")
+        assert [
+            (self.thresholds[row.from_tier_id], self.thresholds[row.to_tier_id], row.entry_id, row.effective_at)
+            for row in changes
+        ] == [
+            (change.before, change.after, versions[change.version] if change.version else None, change.at)
+            for change in expected.changes
+        ]
+
+    def compare_months(self, row: PointAccount, expected: Tiers) -> None:
+        """What the account remembers is the newest months, and the sum of those before."""
+        tallies = {name.partition("/")[2]: Decimal(points) for name, points in row.tallies.items()}
+        before = tallies.pop("before", Decimal(0))
+        months = {f"{month // 12}-{month % 12 + 1:02}": points for month, points in expected.by_month.items() if points}
+        assert tallies == {month: points for month, points in months.items() if month in tallies}
+        assert before == sum(points for month, points in months.items() if month not in tallies)
+        assert not before or not tallies or max(months.keys() - tallies.keys()) < min(tallies)
+
     def compare_statements(self, who: int) -> None:
         account, expected = self.tills[who].account, self.models[who]
-        now = max(self.now, expected.entries[-1].at) if expected.entries else self.now
+        now = expected.clock(self.now)
         self.compare_statement(statements.balance(account=account, at=now), expected.as_of(now), now)
         for moment in self.moments(expected):
             then = statements.as_of(account=account, moment=moment)
@@ -323,7 +388,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def moments(self, expected: model.Account) -> list[datetime.datetime]:
         """Of the past: the last moments at which something happened, and just before each."""
-        happened = sorted({entry.at for entry in expected.entries if entry.at <= self.now})[-2:]
+        moments = {entry.at for entry in expected.entries} | {change.at for change in expected.tiers.changes[-1:]}
+        happened = sorted(moment for moment in moments if moment <= self.now)[-2:]
         return [moment - off for moment in happened for off in (MOMENT, 0 * DAY)]
 
     def compare_statement(
@@ -335,6 +401,8 @@ class LedgerMachine(RuleBasedStateMachine):
             expected.redeemed,
             expected.expired,
         )
+        assert statement.tier is not None
+        assert self.thresholds[statement.tier.rung and statement.tier.rung.id] == expected.tier
         soon = [(end, points) for end, points in expected.ends if at < end <= at + statements.SOON * DAY]
         assert sum(row.points for row in statement.expiring) == sum(points for _, points in soon)
         assert [row.expires_at for row in statement.expiring][:1] == [end for end, _ in soon][:1]
@@ -346,7 +414,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = hypothesis.settings(
-    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "50")),
+    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "45")),
     stateful_step_count=int(os.environ.get("LEDGER_STEPS", "50")),
     deadline=None,
     print_blob=True,

@@ -345,6 +345,17 @@ def test_settling_writes_the_fall_although_it_posts_nothing(rolling: Till) -> No
     assert len(changes(rolling)) == 2
 
 
+def test_a_till_whose_clock_is_behind_posts_after_the_fall(rolling: Till) -> None:
+    review = on("2026-06-01T00:00:00Z")
+    rolling.award(600, at=on("2026-03-10"))
+    rolling.settle(review)
+    # Half a second before midnight by its own clock.
+    rolling.award(500, at=review - datetime.timedelta(seconds=0.5))
+    assert rolling.entries()[1].effective_at == review
+    assert changes(rolling)[1:] == [Change("silver", "bronze", None, review), Change("bronze", "silver", 2, review)]
+    assert breaches(rolling.account.program) == set()
+
+
 def test_the_award_after_a_fall_climbs_from_where_it_fell_to(rolling: Till) -> None:
     rolling.award(600, at=on("2026-03-10"))
     rolling.award(500, at=on("2026-06-15"))
