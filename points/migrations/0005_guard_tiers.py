@@ -14,4 +14,5 @@ class Migration(migrations.Migration):
             "DROP TRIGGER tier_changes_never_change ON points_tierchange;"
             "DROP TRIGGER rulebooks_never_change ON points_rulebook;",
         ),
+        migrations.RunSQL((SQL / "earned_by_month.sql").read_text(), migrations.RunSQL.noop),
     ]

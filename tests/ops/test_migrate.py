@@ -28,7 +28,9 @@ def changeable_columns(table: str) -> set[str]:
 def test_lets_the_runtime_role_only_add_to_the_ledger():
     assert granted("points_pointtransaction") == {"SELECT", "INSERT"}
     assert granted("points_lotuse") == {"SELECT", "INSERT"}
-    assert changeable_columns("points_pointtransaction") == changeable_columns("points_lotuse") == set()
+    assert granted("points_tierchange") == granted("points_rulebook") == {"SELECT", "INSERT"}
+    for table in ("points_pointtransaction", "points_lotuse", "points_tierchange", "points_rulebook"):
+        assert changeable_columns(table) == set()
 
 
 def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
@@ -39,7 +41,7 @@ def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
 def test_lets_the_runtime_role_keep_all_other_tables():
     with connection.cursor() as cursor:
         others = set(connection.introspection.table_names(cursor))
-    others -= {"points_pointtransaction", "points_lotuse", "points_pointlot"}
+    others -= {"points_pointtransaction", "points_lotuse", "points_pointlot", "points_tierchange", "points_rulebook"}
     assert {table: granted(table) for table in others} == {
         table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
     }

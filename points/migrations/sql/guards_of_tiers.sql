@@ -4,7 +4,4 @@ CREATE TRIGGER tier_changes_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 CREATE TRIGGER rulebooks_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON points_rulebook
     FOR EACH STATEMENT EXECUTE FUNCTION points_refuse_change();
 
--- What was earned before months were counted.
-UPDATE points_pointaccount SET tallies = jsonb_build_object('earned/before', lifetime_earned::text)
-WHERE lifetime_earned <> 0;
 UPDATE points_pointdefinition SET counts_for_tiers = true WHERE is_default;
