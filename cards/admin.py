@@ -1,7 +1,6 @@
 """Helping a customer: finding the person and the cards; issuing, blocking and replacing cards; adjusting points."""
 
 import datetime
-import uuid
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,9 +22,8 @@ from cards import search
 from cards.models import Card, Customer
 from loyalty import console, errors, retry
 from loyalty.api import parsers, values
-from points import expiry, membership, statements
+from points import expiry, membership
 from points.admin import adjusting, standing
-from points.models import AccountRef, PointAccount
 
 STATE_COLOURS = {"Active": "success", "Inactive": "info", "Blocked": "danger", "Expired": "warning"}
 
@@ -212,30 +210,8 @@ class CustomerAdmin(console.TableAdmin):
 
     def _sections(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         """This will answer what stands above a customer's form: the tier, points, cards."""
-        points = self._points(request, customer)
+        points = standing.sections(customer) if request.user.has_perm("points.view_pointaccount") else {}
         return points | {"tables": [*points.get("tables", []), *self._cards(request, customer)]}
-
-    def _points(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
-        if not request.user.has_perm("points.view_pointaccount"):
-            return {}
-        refs = [
-            AccountRef(program=customer.program, definition=definition, customer_id=customer.pk)
-            for definition in customer.program.definitions.order_by("-is_default", "number")
-        ]
-        known: dict[uuid.UUID, PointAccount] = PointAccount.objects.in_bulk([ref.id for ref in refs])
-        now = timezone.now()
-        told = statements.balances(accounts=refs, at=now)
-        tiers = [
-            standing.section(ref, statements.balance(account=ref, at=now))
-            for ref in refs
-            if ref.definition.counts_for_tiers
-        ]
-        rows = [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]
-        headers = ["Definition", "Balance", "Pending", "Earned", "Redeemed", "Expired"]
-        return {
-            "tables": [{"title": "Points", "table": {"headers": headers, "rows": rows}}],
-            "standing": next(filter(None, tiers), None),
-        }
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
         if not request.user.has_perm("cards.view_card") and not request.user.has_perm("cards.change_card"):
@@ -398,14 +374,6 @@ class CardAdmin(console.TableAdmin):
             facts=[("Customer", console.link(card.customer)), ("State", self.state(card))],
             is_danger=verb == "Block",
         )
-
-
-def _figures(ref: AccountRef, told: statements.Statement, account: PointAccount | None) -> list[Any]:
-    figures = (told.balance, told.pending, told.lifetime_earned, told.lifetime_redeemed, told.lifetime_expired)
-    return [
-        console.link(account, ref.definition) if account else f"{ref.definition} (nothing posted yet)",
-        *(console.amount(figure, places=ref.definition.decimal_places) for figure in figures),
-    ]
 
 
 def _possible(card: Card) -> set[str]:

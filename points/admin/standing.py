@@ -1,17 +1,40 @@
 """Where a customer stands: the tier, how far it is to the next and to keep it, and how it came about."""
 
+import uuid
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
+from cards.models import Customer
 from loyalty import console
+from points import statements
 from points.admin import rows, words
-from points.models import AccountRef, PointTransaction, TierChange
+from points.models import AccountRef, PointAccount, PointTransaction, TierChange
 from points.statements import Statement
 from tiers.ladder import Progress, Standing
 
 MOST_CHANGES = 20
+FIGURES = ["Definition", "Balance", "Pending", "Earned", "Redeemed", "Expired"]
 HEADERS = ["When", "From", "To", "Points that counted", "By entry"]
+
+
+def sections(customer: Customer) -> dict[str, Any]:
+    """This will answer what a customer's page shows of points: what there is of each kind, and the tier."""
+    now = timezone.now()
+    refs = [
+        AccountRef(program=customer.program, definition=definition, customer_id=customer.pk)
+        for definition in customer.program.definitions.order_by("-is_default", "number")
+    ]
+    known: dict[uuid.UUID, PointAccount] = PointAccount.objects.in_bulk([ref.id for ref in refs])
+    told = statements.balances(accounts=refs, at=now)
+    figures = [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]
+    tiers = [section(ref, statements.balance(account=ref, at=now)) for ref in refs if ref.definition.counts_for_tiers]
+    return {
+        "tables": [{"title": "Points", "table": {"headers": FIGURES, "rows": figures}}],
+        "standing": next(filter(None, tiers), None),
+    }
 
 
 def section(account: AccountRef, statement: Statement) -> dict[str, Any] | None:
@@ -22,6 +45,14 @@ def section(account: AccountRef, statement: Statement) -> dict[str, Any] | None:
     if changes := _changes(account):
         shown["table"] = {"headers": HEADERS, "rows": changes}
     return shown
+
+
+def _figures(ref: AccountRef, told: Statement, account: PointAccount | None) -> list[Any]:
+    figures = (told.balance, told.pending, told.lifetime_earned, told.lifetime_redeemed, told.lifetime_expired)
+    return [
+        console.link(account, ref.definition) if account else f"{ref.definition} (nothing posted yet)",
+        *(console.amount(figure, places=ref.definition.decimal_places) for figure in figures),
+    ]
 
 
 def _standing(account: AccountRef, held: Standing, progress: Progress) -> dict[str, Any]:

@@ -43,6 +43,15 @@ def test_shows_how_it_came_about(viewer: Browser, places: list[str], till: Till)
         assert pages.of(first) in page.content.decode()
 
 
+def test_shows_the_newest_change_first(viewer: Browser, places: list[str], till: Till) -> None:
+    till.award(750)
+
+    page = pages.text(viewer.get(places[0]))
+
+    # 600 + 150 + 750, by the third entry.
+    assert page.index("Silver Gold 1,500 #3") < page.index("Bronze Silver 600 #1")
+
+
 def test_shows_what_keeps_a_tier_and_what_time_took(
     viewer: Browser, program: Program, customer: Customer, till: Till
 ) -> None:
