@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
 from loyalty.api import fields
@@ -25,6 +26,25 @@ class CartLine(Input):
     total = fields.Money(least="0", places=6, **optional(help_text="Of the line."))
 
 
+class CartLines(serializers.ListField):
+    """The lines of a cart."""
+
+    child = CartLine()
+    default_error_messages = {"not_a_list": gettext_lazy("Must be a list.")}
+
+    def to_internal_value(self, data: Any) -> Any:
+        """This will read the lines.
+
+        Raises:
+            serializers.ValidationError: they are no list, too many, or one of them is malformed.
+        """
+        # DRF's own limit keeps its text in the language in which it was exceeded first.
+        if isinstance(data, list) and len(data) > MOST_LINES:
+            text = ngettext("At most %(count)s line.", "At most %(count)s lines.", MOST_LINES)
+            raise serializers.ValidationError(text % {"count": MOST_LINES}, code="max_length")
+        return super().to_internal_value(data)
+
+
 class OrderInput(Input):
     """A purchase, or the cancellation or refund of one."""
 
@@ -42,7 +62,7 @@ class OrderInput(Input):
     description = fields.Text(max_length=255, may_be_empty=True, **optional())
     points_redeemed = fields.StartingPoints(**optional(help_text="Points that pay a part of it."))
     points_discount_amount = fields.Money(least="0", **optional(help_text="The part that they pay."))
-    cart_items = serializers.ListField(child=CartLine(), max_length=MOST_LINES, **optional())
+    cart_items = CartLines(**optional(help_text=f"The lines of the cart, at most {MOST_LINES}."))
     meta_data = fields.Metadata(**optional())
 
     def faults_together(self, data: Mapping[str, Any]) -> Faults:

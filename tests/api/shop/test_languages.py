@@ -2,6 +2,7 @@
 
 import threading
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import translation
@@ -124,3 +125,32 @@ def test_replays_in_the_language_of_the_first_call(kasa: ShopTill, till: ShopTil
     # Another language is another path, so another request.
     error(till.redeem(10, key="k1"), 422, "IDEMPOTENCY_KEY_REUSED")
     assert till.balance == 100 - 10
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("points", {}),
+        ("points", {"card_id": None, "points": None, "redemption_type": None}),
+        ("points", {"card_id": 1, "points": Decimal("1e20"), "redemption_type": "voucher", "purchase_amount": 0.001}),
+        ("points", {"card_id": 1, "points": 1, "redemption_type": "purchase_discount", "metadata": {"x": "y" * 2000}}),
+        ("points", {"card_id": 10**14, "points": 1, "redemption_type": "voucher"}),
+        ("points/award", {}),
+        ("points/award", {"card_id": 1, "transaction_type": "purchase", "purchase_amount": "x", "metadata": []}),
+        ("points/preview", {"card_id": 1, "transaction_type": "activity", "activity": 7}),
+        ("transactions/create", {}),
+        ("transactions/create", {"order_id": "1", "user_email": "x", "order_total": -1, "currency": "euro"}),
+        ("transactions/create", {"order_id": "1", "user_id": 1, "order_total": 1, "cart_items": "x"}),
+        ("transactions/create", {"order_id": "1", "user_id": 1, "order_total": 1, "cart_items": [{}] * 501}),
+        ("transactions/create", {"order_id": "1", "user_id": 1, "order_total": 1, "cart_items": [7]}),
+        ("auth/token", {}),
+        ("auth/token", {"user_id": 1, "user_email": "x@example.com"}),
+    ],
+)
+def test_has_no_word_in_common(till: ShopTill, kasa: ShopTill, path: str, body: dict[str, Any]) -> None:
+    english, lithuanian = till.post(path, body).json(), kasa.post(path, body).json()
+    assert english["code"] == lithuanian["code"]
+    assert english["errors"].keys() == lithuanian["errors"].keys()
+    assert english["message"] != lithuanian["message"]
+    for field, texts in english["errors"].items():
+        assert not set(texts) & set(lithuanian["errors"][field]), field

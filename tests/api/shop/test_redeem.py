@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from loyalty.models import IdempotencyRecord
 from points.models import PointTransaction
@@ -144,6 +145,21 @@ def test_keeps_the_answer_with_the_posting(till: ShopTill) -> None:
         key="k1", owner_id=PointTransaction.objects.filter(program=till.program).values("account_id")[:1]
     )
     assert (record.status, json.loads(record.body)) == (201, answer.json())
+
+
+def test_costs_no_statement_more_than_on_the_management_face(till: ShopTill) -> None:
+    management = Till(till.program, till.card)
+    data(till.award(10), 201)
+    # What is prepared is prepared once on a connection.
+    for redeem in (management.redeem, till.redeem):
+        assert redeem(1).status_code == 201
+    asked = []
+    for redeem in (management.redeem, till.redeem):
+        with CaptureQueriesContext(connection) as queries:
+            assert redeem(1).status_code == 201
+        asked.append([query["sql"].partition("_")[0] for query in queries])
+    assert asked[0] == asked[1]
+    assert asked[1].count("EXECUTE find") == 2
 
 
 def test_spends_points_once_when_sent_ten_times_at_once(till: ShopTill) -> None:
