@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -112,10 +112,11 @@ def find_shopper(*, program: Program, serial: int | None, email: str | None) -> 
     return customer
 
 
-def usual_card(customer: Customer) -> Card | None:
-    """This will answer the card of a customer who names none: the oldest active one, or else the oldest."""
-    active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
-    return customer.cards.order_by(active_first, "created_at", "pk").first()
+def usual_card(cards: QuerySet[Card]) -> Card | None:
+    """This will answer the card of somebody who names none: the oldest one that is active now, or else the oldest."""
+    is_active = Q(status=Card.Status.ACTIVE) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    active_first = Case(When(is_active, then=Value(0)), default=Value(1))
+    return cards.order_by(active_first, "created_at", "pk").first()
 
 
 def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Customer:
@@ -130,7 +131,7 @@ def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Custom
     same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
     if same.pk != customer.pk:
         # A replaced one would be of no use to the caller.
-        card = usual_card(same)
+        card = usual_card(same.cards.all())
         raise DuplicateCustomer(existing_card_id=ids.public("card", card.pk) if card else None)
     return customer
 

@@ -98,6 +98,12 @@ class Posting:
     is_named: bool = False
 
 
+    @property
+    def is_worked_out(self) -> bool:
+        """Whether the rules say how many points it is."""
+        return self.deed is not None and self.deed.points is None
+
+
 @dataclasses.dataclass(slots=True)
 class Outcome:
     """What became of a posting: an entry (None where nothing was due to expire), or a refusal; and the answer to the
@@ -209,7 +215,7 @@ class Counter:
                 return outcome
             outcome.entry = self._enter(book, posting, facts, at)
         except errors.Refusal as refusal:
-            if not (posting.may_be_nothing and isinstance(refusal, earning.NothingEarned)):
+            if not (posting.may_be_nothing and posting.is_worked_out and isinstance(refusal, earning.NOTHING)):
                 outcome.refusal = refusal
                 return outcome
         if posting.is_named and outcome.entry is not None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from loyalty import errors
 
@@ -25,11 +26,11 @@ PURCHASES = "purchases"  # The tally of a customer's purchases.
 class Kind(TextChoices):
     """What points are earned for."""
 
-    PURCHASE = "purchase", "Purchase"
-    BONUS = "bonus", "Bonus"
-    REFERRAL = "referral", "Referral"
-    ACTIVITY = "activity", "Activity"
-    MANUAL = "manual", "Manual"
+    PURCHASE = "purchase", gettext_noop("Purchase")
+    BONUS = "bonus", gettext_noop("Bonus")
+    REFERRAL = "referral", gettext_noop("Referral")
+    ACTIVITY = "activity", gettext_noop("Activity")
+    MANUAL = "manual", gettext_noop("Manual")
 
 
 class Effect(TextChoices):
@@ -68,6 +69,10 @@ class CapExceeded(errors.InvalidParameters):
         text = _("The limit is %(cap)s points, of which %(left)s are left.") % {"cap": _text(cap), "left": _text(left)}
         super().__init__({"points": [text]}, rule="cap")
         self.cap, self.left = cap, left
+
+
+# What an order that earns nothing is placed in spite of, and an import counts apart.
+NOTHING = (NotWorkedOut, NothingEarned, CapExceeded)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -209,8 +214,7 @@ def work_out(rules: Rules, deed: Deed, situation: Situation) -> Calculation:
     rate = rule.rate if rule is not None and deed.kind == Kind.PURCHASE else None
     fixed = rule.points if rule is not None and deed.kind != Kind.PURCHASE else None
     if rate is None and fixed is None and campaign is None:
-        field = "activity" if deed.kind == Kind.ACTIVITY else "points"
-        raise NotWorkedOut({field: [_("No rule says how many points this earns.")]}, rule="no_rule")
+        raise NotWorkedOut({"points": [_("No rule says how many points this earns.")]}, rule="no_rule")
     if rule is not None and rate is not None:
         base, multiplier = _amount(rules, deed, rule.categories) * rate, situation.multiplier
     else:
@@ -256,7 +260,7 @@ def _totalled(
         cap=cap if cap is not None and _floor(exact, situation) > cap else None,
         rule=rule.name if rule else None,
         version=rules.version,
-        tallies=tallies | _counted(deed, situation, total),
+        tallies=tallies | _counted(rule, deed, situation, total),
         budgets=budgets,
         expires_after_days=named.expires_after_days if named and named.code in parts else None,
     )
@@ -271,7 +275,7 @@ def _sent(rules: Rules, rule: Rule | None, deed: Deed, situation: Situation) -> 
             if points > left:
                 raise CapExceeded(cap=cap, left=max(left, ZERO))
     campaign = _named_campaign(rules, deed, situation)
-    tallies = _counted(deed, situation, points)
+    tallies = _counted(rule, deed, situation, points)
     budgets = {}
     if campaign is not None:
         for cap, left in _limits(campaign, situation):
@@ -298,27 +302,45 @@ def _rule(rules: Rules, deed: Deed) -> Rule | None:
     holding = [
         rule
         for rule in rules.rules
-        if _holds(rule, deed) and (rule.activity == deed.activity or deed.kind != Kind.ACTIVITY)
+        if _applies(rule, deed)
+        and (rule.activity == deed.activity or deed.kind != Kind.ACTIVITY)
+        # What it came to and what was bought decide how many points are worked out; the caps hold for those sent, too.
+        and (deed.points is not None or _is_enough(rule, deed))
     ]
     return max(holding, key=lambda rule: rule.priority, default=None)
 
 
 def _holds(terms: Terms, deed: Deed) -> bool:
+    return _applies(terms, deed) and _is_enough(terms, deed)
+
+
+def _applies(terms: Terms, deed: Deed) -> bool:
     return (
         terms.kind == deed.kind
         and (terms.starts_at is None or terms.starts_at <= deed.at)
         and (terms.ends_at is None or deed.at < terms.ends_at)
-        and (terms.smallest_purchase is None or (deed.amount or ZERO) >= terms.smallest_purchase)
         and (not terms.shops or deed.shop in terms.shops)
-        and (not terms.categories or any(line.category in terms.categories for line in deed.lines))
+    )
+
+
+def _is_enough(terms: Terms, deed: Deed) -> bool:
+    return (terms.smallest_purchase is None or (deed.amount or ZERO) >= terms.smallest_purchase) and (
+        not terms.categories or any(line.category in terms.categories for line in deed.lines)
     )
 
 
 def _named_campaign(rules: Rules, deed: Deed, situation: Situation) -> Campaign | None:
-    """This will answer the campaign that the caller names, for a bonus or a referral."""
+    """This will answer the campaign that the caller names, for a bonus or a referral.
+
+    Raises:
+        NotWorkedOut: it does not hold, for this customer or at all.
+    """
     if deed.kind not in (Kind.BONUS, Kind.REFERRAL) or not deed.campaign:
         return None
-    return next((c for c in _campaigns(rules, deed, situation) if c.code == deed.campaign), None)
+    named = next((c for c in _campaigns(rules, deed, situation) if c.code == deed.campaign), None)
+    if named is None:
+        raise NotWorkedOut({"metadata": [_("There is no such campaign for this customer now.")]}, rule="no_campaign")
+    return named
 
 
 def _campaigns(rules: Rules, deed: Deed, situation: Situation) -> list[Campaign]:
@@ -420,9 +442,10 @@ def _campaign_tally(campaign: Campaign) -> str:
     return f"campaign/{campaign.id}"
 
 
-def _counted(deed: Deed, situation: Situation, points: Decimal) -> dict[str, Decimal]:
+def _counted(rule: Rule | None, deed: Deed, situation: Situation, points: Decimal) -> dict[str, Decimal]:
     day, month = _period_tallies(deed, situation)
-    counted = {day: points, month: points}
+    # An activity that no rule names has no cap, and callers make up as many of them as they like.
+    counted = {} if rule is None and deed.kind == Kind.ACTIVITY else {day: points, month: points}
     return counted | ({PURCHASES: ONE} if deed.kind == Kind.PURCHASE else {})
 
 

@@ -63,7 +63,10 @@ class Done:
     serial: int | None
     points: Decimal
     balance: Decimal
-    outcomes: list[ledger.Outcome]
+    # Of the order; a refund may name less.
+    card_id: uuid.UUID | None
+    amount: Decimal | None
+    currency: str
 
 
 def place(*, account: AccountRef, purchase: Purchase, note: ledger.Note, at: datetime.datetime) -> Done:
@@ -100,14 +103,22 @@ def place(*, account: AccountRef, purchase: Purchase, note: ledger.Note, at: dat
             serial=last.serial if last else None,
             points=earned.points if earned else ZERO,
             balance=outcomes[-1].balance,
-            outcomes=outcomes,
+            card_id=note.card_id,
+            amount=purchase.deed.amount,
+            currency=purchase.currency,
         )
 
     return _settled_when_refused(once, account, at)
 
 
 def refund(
-    *, account: AccountRef, number: str, amount: Decimal | None, note: ledger.Note, at: datetime.datetime
+    *,
+    account: AccountRef,
+    number: str,
+    amount: Decimal | None,
+    note: ledger.Note,
+    at: datetime.datetime,
+    currency: str | None = None,
 ) -> Done:
     """This will undo an order of the account's customer: so much of its total, or all that is left of it.
 
@@ -122,12 +133,14 @@ def refund(
             order = Order.objects.select_for_update(no_key=True).filter(program=account.program, number=number).first()
             if order is None or order.account_id != account.id:
                 raise OrderNotFound
+            if currency not in (None, order.currency):
+                raise errors.InvalidParameters({"currency": [_("The order has another currency.")]}, rule="currency")
             undo = _undoing(order, amount, account.definition.decimal_places)
             outcomes = []
             if undo.back:
-                outcomes.append(_reverse(account, order.redemption_id, undo.back, note, at))
+                outcomes += _undo(account, order.redemption_id, undo.back, note, at)
             if undo.take:
-                outcomes += _take_back(account, order, undo.take, note, at)
+                outcomes += _undo(account, order.award_id, undo.take, note, at)
             _raise_first_refusal(outcomes)
             Order.objects.filter(pk=order.pk).update(
                 refunded=undo.refunded,
@@ -141,7 +154,9 @@ def refund(
             serial=entries[-1].serial if entries else None,
             points=sum(taken, ZERO),
             balance=outcomes[-1].balance if outcomes else statements.balance(account=account, at=at).balance,
-            outcomes=outcomes,
+            card_id=order.card_id,
+            amount=None if order.total is None else undo.refunded - order.refunded,
+            currency=order.currency,
         )
 
     return _settled_when_refused(once, account, at)
@@ -160,7 +175,7 @@ class _Undoing:
 def _undoing(order: Order, amount: Decimal | None, decimal_places: int) -> _Undoing:
     total = order.total or ZERO
     left = total - order.refunded
-    if order.is_closed or (amount is not None and amount > left):
+    if order.is_closed or (amount is not None and not ZERO < amount <= left):
         raise RefundTooLarge(left)
     refunded = total if amount is None else order.refunded + amount
     if refunded == total:
@@ -196,14 +211,15 @@ def _record(purchase: Purchase, account: AccountRef, note: ledger.Note) -> None:
         raise OrderExists
 
 
-def _take_back(
-    account: AccountRef, order: Order, points: Decimal, note: ledger.Note, at: datetime.datetime
+def _undo(
+    account: AccountRef, entry_id: uuid.UUID | None, points: Decimal, note: ledger.Note, at: datetime.datetime
 ) -> list[ledger.Outcome]:
-    """This will take back what the order earned, but for what of it has expired: that is gone already."""
-    outcome = _reverse(account, order.award_id, points, note, at)
+    """This will reverse so much of an entry of the order, or what is left of that: some of it may have expired, or been
+    reversed by hand."""
+    outcome = _reverse(account, entry_id, points, note, at)
     if isinstance(outcome.refusal, ledger.AlreadyReversed):
         left = outcome.refusal.facts["reversible_points"]
-        return [_reverse(account, order.award_id, left, note, at)] if left else []
+        return [_reverse(account, entry_id, left, note, at)] if left else []
     return [outcome]
 
 

@@ -260,7 +260,7 @@ class _ByTheRules(_Run):
         rows, outcomes = retry.run(lambda: self._post(purchases))
         self.tally.earned_nothing += len(purchases) - len(rows)
         for row, outcome in zip(rows, outcomes, strict=True):
-            if isinstance(outcome.refusal, _NOTHING):
+            if isinstance(outcome.refusal, earning.NOTHING):
                 self.tally.earned_nothing += 1
             else:
                 self._count(row, outcome)
@@ -276,7 +276,8 @@ class _ByTheRules(_Run):
             UnearnedPurchase.objects.bulk_create(
                 UnearnedPurchase(id=self._unearned_id(row), account_id=self.accounts[row.customer].id)
                 for row, outcome in zip(rows, outcomes, strict=True)
-                if isinstance(outcome.refusal, _NOTHING) and not isinstance(outcome.refusal, earning.NotWorkedOut)
+                if isinstance(outcome.refusal, earning.NOTHING)
+                and not isinstance(outcome.refusal, earning.NotWorkedOut)
             )
         return rows, outcomes
 
@@ -297,10 +298,6 @@ class _ByTheRules(_Run):
 
     def _earns_nothing(self, row: Purchase) -> bool:
         return False
-
-
-# No rule says anything of it, it comes to less than a point, or the cap of its day or month is used up.
-_NOTHING = (earning.NotWorkedOut, earning.NothingEarned, earning.CapExceeded)
 
 
 def _deed(row: Purchase) -> Deed:

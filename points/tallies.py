@@ -49,12 +49,14 @@ class Tallies:
 
     def forget(self, today: datetime.date, month: int) -> None:
         """This will let go of the days and months whose caps have passed, and add up the months that no tier needs."""
-        kept = (f"{today:%Y-%m-%d}", f"{today:%Y-%m}")
+        # The day before, and its month: who was asked just before midnight may be served after it.
+        yesterday = today - datetime.timedelta(days=1)
+        day, this_month = f"{yesterday:%Y-%m-%d}", f"{yesterday:%Y-%m}"
         for name in list(self._counts):
             kind, _, period = name.partition("/")
             if kind in (EARNED, "campaign") or not period:
                 continue
-            if period < (kept[0] if len(period) == len(kept[0]) else kept[1]):
+            if period < (day if len(period) == len(day) else this_month):
                 del self._counts[name]
         for earned, points in self.by_month().items():
             if earned < month - MOST_MONTHS:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -95,8 +95,7 @@ def _cards(request: Request, query: dict[str, Any]) -> QuerySet[Card]:
 
 def _find(request: Request) -> Card:
     query = shapes.ShopCardQuery.read(request.query_params.dict())
-    active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
-    card = _cards(request, query).order_by(active_first, "created_at", "pk").first()
+    card = membership.usual_card(_cards(request, query))
     if card is None:
         raise membership.CardNotFound(str(query["card_id"] or query["card_number"] or ""))
     return card

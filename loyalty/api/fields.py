@@ -87,6 +87,13 @@ class Text(ValueField):
         super().__init__(functools.partial(read, max_length=max_length), schema, **options)
 
 
+class Code(ValueField):
+    """A word that rows are named by."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.code, {"type": "string", "pattern": values.CODE_PATTERN, "maxLength": 50}, **options)
+
+
 class Email(ValueField):
     """An e-mail address."""
 

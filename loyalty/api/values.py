@@ -17,7 +17,10 @@ from points import expiry
 
 MAX_DIGITS = 15
 MAX_METADATA = 1024
+# What is stored is answered within other objects, and a writer of JSON goes only so deep.
+MAX_DEPTH = 20
 MAX_EMAIL = 254
+CODE_PATTERN = "^[a-z0-9][a-z0-9_-]{0,49}$"
 MONEY_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 SERIAL_PATTERN = "^[0-9]{1,15}$"
 
@@ -29,6 +32,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _KEY = re.compile(r"[ -~]{1,255}")
 _SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
+_CODE = re.compile(CODE_PATTERN)
 _MONEY = re.compile(MONEY_PATTERN)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -139,6 +143,17 @@ def filled_text(value: Any, *, max_length: int) -> str:
     return content
 
 
+def code(value: Any) -> str:
+    """This will read a word that rows are named by.
+
+    Raises:
+        Fault: it is not one.
+    """
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        raise Fault(_("Small letters, digits, - and _, at most 50."), rule="code")
+    return value
+
+
 def email(value: Any) -> str:
     """This will read an e-mail address.
 
@@ -161,6 +176,8 @@ def metadata(value: Any) -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise Fault(_("Must be a JSON object."), rule="type")
+    if _is_deeper(value, MAX_DEPTH):
+        raise Fault(_("Nested too deeply."), rule="max_depth")
     try:
         compact = orjson.dumps(value, default=_double)
     except orjson.JSONEncodeError as failure:
@@ -173,6 +190,13 @@ def metadata(value: Any) -> dict[str, Any]:
         )
         raise Fault(told % {"count": MAX_METADATA}, rule="max_length")
     return orjson.loads(compact)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 def moment(value: Any) -> datetime.datetime | datetime.date:

@@ -98,16 +98,17 @@ def _posting(request: Request, body: dict[str, Any]) -> ledger.Posting:
         shop=shapes.word(sent.get("shop_id")),
         campaign=shapes.word(sent.get("campaign_id")),
     )
-    told: dict[str, Any] = {"transaction_type": deed.kind.value}
-    if deed.amount is not None:
-        told["purchase_amount"] = f"{deed.amount:f}"
-    if deed.activity:
-        told["activity"] = deed.activity
+    told = {
+        "transaction_type": deed.kind.value,
+        "purchase_amount": None if deed.amount is None else f"{deed.amount:f}",
+        "activity": deed.activity or None,
+    }
     note = ledger.Note(
         reason=body["description"] or deed.kind.label,
         actor=caller(request).key_id,
         reference=shapes.word(sent.get("order_id")) or None,
-        metadata=sent | told,
+        # What we tell of it wins over what the caller calls by the same names, also where there is nothing to tell.
+        metadata={name: fact for name, fact in (sent | told).items() if name not in told or fact is not None},
         card_id=named.card_id,
     )
     return ledger.Posting(type=EntryType.AWARD, account=named.account, points=None, at=at, note=note, deed=deed)
@@ -132,7 +133,8 @@ def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
             "id": entry.serial,
             "points_awarded": entry.points,
             "transaction_type": entry.metadata["transaction_type"],
-            "description": entry.reason,
+            # What the ledger says where the caller said nothing has a translation.
+            "description": _(entry.reason),
             "created_at": entry.created_at,
         },
         "balance": {

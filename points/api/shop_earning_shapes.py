@@ -24,7 +24,7 @@ class EarningInput(Input):
         **optional(help_text="Exactly so many; left out: as many as the programme's rules work out.")
     )
     purchase_amount = fields.Money(**optional(help_text="What was paid; required for a purchase."))
-    activity = fields.Text(max_length=50, **optional(help_text="Which one: `check_in`. For an activity."))
+    activity = fields.Code(**optional(help_text="Which one: `check_in`. For an activity."))
     description = fields.Text(max_length=255, may_be_empty=True, **optional(help_text="What the customer reads."))
     metadata = fields.Metadata(
         **optional(
@@ -38,7 +38,7 @@ class EarningInput(Input):
         if kind == Kind.PURCHASE and data.get("purchase_amount") is None:
             return _missing("purchase_amount")
         if kind == Kind.ACTIVITY and data.get("points") is None and data.get("activity") is None:
-            return _missing("activity")
+            return _missing("activity") | _missing("points")
         return {}
 
 

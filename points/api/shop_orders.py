@@ -68,12 +68,10 @@ class OrdersViewSet(shop.ShopViewSet):
         its day: in proportion to `order_total`, or all that is left of it. `points_awarded` are below zero then."""
         body = shapes.OrderInput.read(request.data)
         key = shop.key_of(request)
-        program = caller(request).program
-        customer = membership.find_shopper(program=program, serial=body["user_id"], email=body["user_email"])
-        card = _card(customer, body["loyalty_card_id"])
-        account = AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer.pk)
-        work = functools.partial(_done, request, body, account, customer, card)
-        answer = work() if key is None else idempotency.answer_once(owner_id=program.pk, key=key, work=work)
+        # What is known under the key is answered whatever has become of the customer and the card since.
+        work = functools.partial(_done, request, body)
+        program_id = caller(request).program.pk
+        answer = work() if key is None else idempotency.answer_once(owner_id=program_id, key=key, work=work)
         if isinstance(answer, errors.Refusal):
             raise answer
         return shop.send(answer)
@@ -81,16 +79,18 @@ class OrdersViewSet(shop.ShopViewSet):
 
 def _card(customer: Customer, serial: int | None) -> Card | None:
     if serial is None:
-        return membership.usual_card(customer)
+        return membership.usual_card(customer.cards.all())
     card = customer.cards.filter(serial=serial).first()
     if card is None:
         raise CardNotFound(str(serial))
     return card
 
 
-def _done(
-    request: Request, body: dict[str, Any], account: AccountRef, customer: Customer, card: Card | None
-) -> idempotency.Answer | errors.Refusal:
+def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors.Refusal:
+    program = caller(request).program
+    customer = membership.find_shopper(program=program, serial=body["user_id"], email=body["user_email"])
+    card = _card(customer, body["loyalty_card_id"])
+    account = AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer.pk)
     at = timezone.now()
     currency = body["currency"] or account.program.currency
     note = ledger.Note(
@@ -105,11 +105,21 @@ def _done(
             done = orders.place(account=account, purchase=_purchase(body, currency, at), note=note, at=at)
             message = _("Order placed")
         else:
-            done = orders.refund(account=account, number=body["order_id"], amount=body["order_total"], note=note, at=at)
+            done = orders.refund(
+                account=account,
+                number=body["order_id"],
+                amount=body["order_total"],
+                currency=body["currency"],
+                note=note,
+                at=at,
+            )
             message = _("Order refunded") if body["type"] == "refund" else _("Order cancelled")
     except errors.Refusal as refusal:
         # Returned, what was due stays written.
         return refusal
+    if done.card_id is not None and (card is None or done.card_id != card.pk):
+        # An order that is undone names the card that it was placed with.
+        card = customer.cards.filter(pk=done.card_id).first()
     data = {
         "transaction_id": done.serial,
         "points_awarded": done.points,
@@ -117,12 +127,13 @@ def _done(
         "loyalty_card_id": card.serial if card else None,
         "card_number": card.number if card else None,
         "user_id": customer.serial,
-        "order_total": body["order_total"],
-        "currency": currency,
+        "order_total": done.amount,
+        "currency": done.currency,
     }
     return shop.answer(data, message, 201)
 
 
+# As the ledger keeps them, in whatever language the order came.
 _REASONS = {"purchase": "Purchase", "cancellation": "Order cancelled", "refund": "Order refunded"}
 
 

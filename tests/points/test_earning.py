@@ -197,10 +197,10 @@ def test_gives_an_activity_its_points_whatever_the_tier(name: str, points: int) 
 
 
 @pytest.mark.parametrize("name", ["", "dance"])
-def test_names_the_activity_that_no_rule_knows(name: str) -> None:
+def test_asks_for_points_for_an_activity_that_no_rule_knows(name: str) -> None:
     with pytest.raises(NotWorkedOut) as refusal:
         earned(DEFAULTS, activity(name))
-    assert refusal.value.facts["field"] == "activity"
+    assert refusal.value.facts["field"] == "points"
 
 
 def test_multiplies_an_activity_by_its_campaigns() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty import errors
 from loyalty.models import Program
 from points import earning, ledger, orders, rules, statements
 from points.earning import Deed, Kind
@@ -177,8 +178,9 @@ def test_points_that_were_sent_win_over_the_rules(till: Till) -> None:
     assert place(till.account, "o-1", "10.00", points=7).points == 7
     assert place(till.account, "o-2", None, points=3).points == 3
     assert refund(till.account, "o-2").points == -3
-    with pytest.raises(earning.CapExceeded):
-        place(till.account, "o-3", "10.00", points=10_001)
+    for total in ("10.00", "0.00", None):
+        with pytest.raises(earning.CapExceeded):
+            place(till.account, "o-3", total, points=10_001)
 
 
 @given(
@@ -201,3 +203,30 @@ def test_refunds_in_parts_come_to_the_whole(total: int, redeemed: int, shares: l
             left -= part
     refund(till.account, "o-1")
     assert standing(till) == before
+
+
+def test_an_order_is_placed_where_no_rule_says_anything_of_it(till: Till) -> None:
+    till.award(100)
+    assert place(till.account, "o-1", "0.00", redeemed=40).balance == 100 - 40
+    EarningRule.objects.filter(program=till.account.program, kind="purchase").update(most_per_day=Decimal(15))
+    rules.publish(program=till.account.program, by="test")
+    assert [place(till.account, f"o-{n}", "5.00").points for n in (2, 3, 4)] == [10, 5, 0]
+
+
+@pytest.mark.parametrize("reversed_points", [15, 20])
+def test_undoes_what_is_left_of_what_was_reversed_by_hand(till: Till, reversed_points: int) -> None:
+    till.award(100)
+    place(till.account, "o-1", "50.00", redeemed=20)
+    redemption = next(entry for entry in till.entries() if entry.type == "redeem")
+    till.reverse(redemption, reversed_points)
+    assert standing(till)[0] == 100 - 20 + 100 + reversed_points
+    refund(till.account, "o-1", "25.00")
+    refund(till.account, "o-1")
+    assert standing(till)[0] == 100
+
+
+def test_goes_by_the_currency_of_the_order(till: Till) -> None:
+    place(till.account, "o-1", "10.00")
+    with pytest.raises(errors.InvalidParameters):
+        orders.refund(account=till.account, number="o-1", amount=Decimal(1), currency="USD", note=ORDER, at=NOON)
+    assert standing(till)[0] == 20

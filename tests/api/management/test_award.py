@@ -81,6 +81,14 @@ def test_reads_times_with_any_offset_and_dates_of_the_programme(till: Till, sent
     assert data(till.award(1, expires_at=sent), 201)["expires_at"] == meant
 
 
+def test_tells_of_what_is_nested_as_deeply_as_it_may_be(till: Till) -> None:
+    nested = {"deep": json.loads("[" * 19 + "]" * 19)}
+    made = data(till.award(1, metadata=nested), 201)
+    assert data(till.get(f"points/transactions/{made['transaction_id']}"))["metadata"] == nested
+    [told] = data(till.get(f"points/history/{till.card_id}"))["transactions"]
+    assert told["metadata"] == nested
+
+
 def test_writes_decimals_where_there_are_some(till: Till, program: Program) -> None:
     definitions.create_definition(program=program, code="miles", name="Miles", decimal_places=2)
     till.award(Decimal("719.65"), definition="miles")
@@ -147,7 +155,8 @@ def test_refuses_what_the_account_could_not_hold(till: Till) -> None:
         ({"metadata": {"order": 10**30}}, "metadata", "range"),
         ({"metadata": {"order": 1e30}}, "metadata", "range"),
         ({"metadata": json.loads("[" * 300 + "]" * 300)}, "metadata", "type"),
-        ({"metadata": {"deep": json.loads("[" * 300 + "]" * 300)}}, "metadata", "range"),
+        ({"metadata": {"deep": json.loads("[" * 300 + "]" * 300)}}, "metadata", "max_depth"),
+        ({"metadata": {"deep": json.loads("[" * 20 + "]" * 20)}}, "metadata", "max_depth"),
         ({"expires_at": "tomorrow"}, "expires_at", "time"),
         ({"expires_at": 7}, "expires_at", "type"),
         ({"expires_at": "2020-01-01"}, "expires_at", "future"),
