@@ -30,7 +30,7 @@ SCHEMES = [
     {"basis": "calendar"},
 ]
 schemes = st.sampled_from(SCHEMES)
-thresholds = st.sampled_from([(0, 40, 90, 150), (5, 30, 60)])
+thresholds = st.sampled_from([(0, 15, 30, 60, 120), (5, 25, 50, 100)])
 policies = st.sampled_from(POLICIES)
 clawbacks = st.sampled_from(["refuse", "to_zero", "negative"])
 customers = st.sampled_from([0, 0, 0, 1])

@@ -111,16 +111,28 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(months=st.sampled_from([1, 1, 2, 12]), off=st.sampled_from([-MOMENT, 0 * MOMENT, MOMENT]))
     def wait_until_a_month_begins(self, months: int, off: datetime.timedelta) -> None:
-        self.now = max(self.now, self.scheme.start(self.scheme.month(self.now) + months) + off)
+        self.wait_for_months(months, off)
         self.compare(0, 1)
+
+    @rule(who=steps.customers, months=st.sampled_from([2, 4]), step=steps.awards | steps.redemptions)
+    def post_by_a_clock_behind_a_review(self, who: int, months: int, step: Step) -> None:
+        self.wait_for_months(months, 0 * MOMENT)
+        self.settle_all()
+        self.do(who, dataclasses.replace(step, lag=SECOND))
+
+    def wait_for_months(self, months: int, off: datetime.timedelta) -> None:
+        self.now = max(self.now, self.scheme.start(self.scheme.month(self.now) + months) + off)
 
     @rule(moves=st.booleans())
     def settle(self, moves: bool) -> None:
         self.now += moves * DAY
+        self.settle_all()
+        self.compare(0, 1)
+
+    def settle_all(self) -> None:
         ledger.settle([till.account for till in self.tills], at=self.now)
         for account in self.models:
             account.settle(self.now)
-        self.compare(0, 1)
 
     @rule(policy=steps.policies, clawback=steps.clawbacks)
     def change_the_policy(self, policy: dict, clawback: str) -> None:
