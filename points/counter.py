@@ -97,7 +97,6 @@ class Posting:
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
     is_named: bool = False
 
-
     @property
     def is_worked_out(self) -> bool:
         """Whether the rules say how many points it is."""
