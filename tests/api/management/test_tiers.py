@@ -4,6 +4,7 @@ Bronze from 0 points, Silver from 500, Gold from 1,500, Platinum from 5,000.
 """
 
 import datetime
+import secrets
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ import time_machine
 from django.core.management import call_command
 
 from loyalty.models import Program
-from points import definitions, rules
-from points.models import PointAccount, PointDefinition, TierChange
+from points import rules
+from points.models import PointDefinition, TierChange
 from tests.api.management.till import Till, data
 from tests.factories import CardFactory, CustomerFactory, make_definition
 from tiers.models import Tier, TierScheme
@@ -210,12 +211,14 @@ def test_lists_by_falls_that_nobody_has_written(till: Till, monkeypatch: pytest.
         assert {name: names(till, name) for name in told} == told
 
 
-def test_lists_who_earned_before_there_were_tiers(till: Till) -> None:
-    program = till.program
+def test_lists_who_earned_before_there_were_tiers() -> None:
+    program = Program.objects.create(slug=f"shop-{secrets.token_hex(6)}", name="Corner Shop")
+    make_definition(program)
+    till = Till(program, CardFactory(customer=CustomerFactory(program=program)))
     with time_machine.travel(MARCH, tick=False):
         till.award(500)
-        kind = definitions.find(program, None)
-        PointAccount.objects.filter(definition=kind).update(tier=None, tier_since=None)
+        assert (names(till, "silver"), names(till, "bronze")) == ([], [])
+        rules.give_defaults(program=program, by="test")
         for basis in ("lifetime", "rolling", "calendar"):
             change_tiers(program, basis=basis)
             assert (names(till, "silver"), names(till, "bronze")) == (["Alice"], [])
