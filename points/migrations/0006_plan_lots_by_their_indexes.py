@@ -1,13 +1,14 @@
+from pathlib import Path
+
 from django.db import migrations
 
-FUNCTION = "ALTER FUNCTION points_lots_to_post(uuid, timestamptz, timestamptz, boolean, numeric)"
-# It stops as soon as it has enough. Statistics of other accounts must not make it read all lots of one and sort them.
-SETTINGS = ("enable_seqscan", "enable_bitmapscan", "enable_sort")
+SQL = Path(__file__).parent / "sql"
 
 
 class Migration(migrations.Migration):
     dependencies = [("points", "0005_guard_tiers")]
 
     operations = [
-        migrations.RunSQL(f"{FUNCTION} SET {setting} = off", f"{FUNCTION} RESET {setting}") for setting in SETTINGS
+        # Made anew where it was made before it had its settings.
+        migrations.RunSQL((SQL / "lots_to_post.sql").read_text(), migrations.RunSQL.noop),
     ]

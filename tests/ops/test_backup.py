@@ -91,7 +91,7 @@ def test_backup_of_nothing_is_none(tmp_path_factory):
 
 
 def test_backup_is_of_what_there_was_before_an_upgrade(shop, dump):
-    assert manage(shop, "migrate", "points", "0002_guard_ledger").returncode == 0
+    assert manage(shop, "migrate", "points", "0005_guard_tiers").returncode == 0
     applied = "SELECT count(*) FROM django_migrations WHERE app = 'points'"
     before = query(shop, applied)
     assert manage(shop, "backup").returncode == 0
