@@ -66,6 +66,11 @@ def find_by_serial(*, program: Program, serial: int) -> Named:
     return _named(program, row)
 
 
+def default_of(program: Program, customer_id: uuid.UUID) -> AccountRef:
+    """This will answer a customer's account of the programme's default definition: the one that cards mean."""
+    return AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer_id)
+
+
 class Directory:
     """The accounts that many cards and customers name; all of them are read at once."""
 

@@ -136,7 +136,6 @@ class Book(Page):
         )
         for name, count in calculation.tallies.items():
             self.tallies.add(name, count)
-        self.account.tallies = self.tallies.text()
         return entry
 
     def redeem(self, *, entry_id: uuid.UUID, points: Decimal, note: Note, at: datetime.datetime) -> PointTransaction:

@@ -114,9 +114,14 @@ class Outcome:
     refusal: errors.Refusal | None = None
     answer: idempotency.Answer | None = None
     balance: Decimal = ZERO
-    # The tier before and, while the answer is rendered, how far the customer is after it.
+    # The tier before it, and the books as they are while the answer is rendered.
     rung_before: Rung | None = None
-    progress: Progress | None = None
+    book: Book | None = None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the customer is after it. Worked out when it is asked for: most answers do not tell it."""
+        return None if self.book is None else self.book.progress(self.book.clock(self.posting.at))
 
 
 Render = Callable[[Outcome], idempotency.Answer]
@@ -220,7 +225,7 @@ class Counter:
         if posting.is_named and outcome.entry is not None:
             self.named[posting.account.id, posting.entry_id] = outcome.entry
         outcome.balance = book.account.balance
-        outcome.progress = book.progress(at)
+        outcome.book = book
         if self.render is not None:
             outcome.answer = self.render(outcome)
             self._remember(posting, outcome.answer)

@@ -222,6 +222,11 @@ def work_out(rules: Rules, deed: Deed, situation: Situation) -> Calculation:
     return _totalled(rules, rule, deed, situation, base=base, multiplier=multiplier, named=campaign)
 
 
+def floor(points: Decimal, decimal_places: int) -> Decimal:
+    """This will answer the points rounded down to so many decimals: the one rounding there is."""
+    return points.quantize(ONE.scaleb(-decimal_places), rounding=decimal.ROUND_FLOOR)
+
+
 def _totalled(
     rules: Rules,
     rule: Rule | None,
@@ -257,7 +262,7 @@ def _totalled(
         multiplier=multiplier,
         tier=situation.tier,
         campaigns=parts,
-        cap=cap if cap is not None and _floor(exact, situation) > cap else None,
+        cap=cap if cap is not None and floor(exact, situation.decimal_places) > cap else None,
         rule=rule.name if rule else None,
         version=rules.version,
         tallies=tallies | _counted(rule, deed, situation, total),
@@ -384,7 +389,7 @@ def _chosen(
 
 def _limited(campaign: Campaign, extra: Decimal, situation: Situation) -> Decimal:
     # A limit with more decimals than the points have must not be passed by rounding.
-    lefts = [_floor(left, situation) for cap, left in _limits(campaign, situation)]
+    lefts = [floor(left, situation.decimal_places) for cap, left in _limits(campaign, situation)]
     return max(min([extra, *lefts]), ZERO)
 
 
@@ -462,11 +467,7 @@ def _limits(campaign: Campaign, situation: Situation) -> list[tuple[Decimal, Dec
 
 
 def _lowered(exact: Decimal, cap: Decimal | None, situation: Situation) -> Decimal:
-    return _floor(exact if cap is None else min(exact, cap), situation)
-
-
-def _floor(points: Decimal, situation: Situation) -> Decimal:
-    return points.quantize(ONE.scaleb(-situation.decimal_places), rounding=decimal.ROUND_FLOOR)
+    return floor(exact if cap is None else min(exact, cap), situation.decimal_places)
 
 
 def _text(amount: Decimal) -> str:

@@ -6,7 +6,6 @@ Of an order of total T that was refunded by r in all, the customer keeps `floor(
 
 import dataclasses
 import datetime
-import decimal
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_noop
 
 from loyalty import errors, ids, retry
 from points import ledger, statements
-from points.earning import Deed
+from points.earning import Deed, floor
 from points.lots import ZERO
 from points.models import AccountRef, EntryType
 from points.order_models import Order
@@ -181,18 +180,14 @@ def _undoing(order: Order, amount: Decimal | None, decimal_places: int) -> _Undo
     if refunded == total:
         kept, given = ZERO, order.spent
     else:
-        kept = _floor(order.earned * (total - refunded) / total, decimal_places)
-        given = _floor(order.spent * refunded / total, decimal_places)
+        kept = floor(order.earned * (total - refunded) / total, decimal_places)
+        given = floor(order.spent * refunded / total, decimal_places)
     return _Undoing(
         refunded=refunded,
         take=order.earned - order.taken - kept,
         back=given - order.returned,
         is_closed=refunded == total,
     )
-
-
-def _floor(points: Decimal, decimal_places: int) -> Decimal:
-    return points.quantize(Decimal(1).scaleb(-decimal_places), rounding=decimal.ROUND_FLOOR)
 
 
 def _record(purchase: Purchase, account: AccountRef, note: ledger.Note) -> None:

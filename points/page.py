@@ -129,7 +129,6 @@ class Page:
         account.lifetime_earned += points
         self.tallies.earn(month_of(earned_at or at, self.zone), points)
         self.tallies.forget(at.astimezone(self.zone).date(), month_of(at, self.zone))
-        account.tallies = self.tallies.text()
         if self.standing is not None:
             self.standing.move(before, at=at, entry_id=entry.id)
 

@@ -8,7 +8,6 @@ idempotency key is purged after a while; so an import can be repeated at any tim
 import abc
 import dataclasses
 import datetime
-import decimal
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
@@ -61,12 +60,6 @@ class Facts:
     points: Decimal
     at: datetime.datetime | None
     amount: str | None
-
-
-def points_for(*, amount: Decimal, rate: Decimal, decimal_places: int) -> Decimal:
-    """This will answer the points that an amount earns, rounded down to so many decimals."""
-    # Exact before that: amounts of 15 digits and rates of 12 stay within the 28 of decimal's context.
-    return (amount * rate).quantize(Decimal(1).scaleb(-decimal_places), rounding=decimal.ROUND_FLOOR)
 
 
 def replay(
@@ -239,7 +232,8 @@ class _AtARate(_Run):
         return is_nothing
 
     def _points(self, row: Purchase) -> Decimal:
-        return points_for(amount=row.amount, rate=self.rate, decimal_places=self.definition.decimal_places)
+        # Exact before that: amounts of 15 digits and rates of 12 stay within the 28 of decimal's context.
+        return earning.floor(row.amount * self.rate, self.definition.decimal_places)
 
 
 class _ByTheRules(_Run):

@@ -343,6 +343,9 @@ def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
 def write(books: Iterable[Book], records: Sequence[Record] = (), giving: Mapping[str, Decimal] | None = None) -> None:
     """This will write all that the books gained, the answers to keep and what campaigns gave, in one statement."""
     changed = [book for book in books if book.is_changed]
+    for book in changed:
+        # Put into words once, not with every entry.
+        book.account.tallies = book.tallies.text()
     parts = [
         *_inserted(_INSERT_ENTRIES, [_entry_row(entry) for book in changed for entry in book.entries]),
         *_inserted(_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]),

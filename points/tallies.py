@@ -9,9 +9,8 @@ from decimal import Decimal
 
 import orjson
 
-from tiers.ladder import MOST_MONTHS
+from tiers.ladder import MOST_MONTHS, ZERO
 
-ZERO = Decimal(0)
 EARNED, BEFORE = "earned", "earned/before"
 
 
@@ -20,6 +19,8 @@ class Tallies:
 
     def __init__(self, text: str) -> None:
         self._counts = {name: Decimal(count) for name, count in orjson.loads(text).items()}
+        # None: it says something else by now.
+        self._text: str | None = text
 
     def __call__(self, name: str) -> Decimal:
         """This will answer what was counted under a name."""
@@ -27,6 +28,7 @@ class Tallies:
 
     def add(self, name: str, points: Decimal) -> None:
         """This will count more, or less."""
+        self._text = None
         self._counts[name] = self(name) + points
         if not self._counts[name]:
             del self._counts[name]
@@ -57,6 +59,7 @@ class Tallies:
             if kind in (EARNED, "campaign") or not period:
                 continue
             if period < (day if len(period) == len(day) else this_month):
+                self._text = None
                 del self._counts[name]
         for earned, points in self.by_month().items():
             if earned < month - MOST_MONTHS:
@@ -65,7 +68,10 @@ class Tallies:
 
     def text(self) -> str:
         """This will answer the JSON to store."""
-        return orjson.dumps({name: f"{count.normalize():f}" for name, count in sorted(self._counts.items())}).decode()
+        if self._text is None:
+            counts = {name: f"{count.normalize():f}" for name, count in sorted(self._counts.items())}
+            self._text = orjson.dumps(counts).decode()
+        return self._text
 
 
 def _name(month: int) -> str:

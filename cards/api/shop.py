@@ -17,8 +17,8 @@ from loyalty import errors
 from loyalty.api import paging, shop
 from loyalty.models import Scope
 from loyalty.permissions import caller, member
-from points import definitions, statements
-from points.api.shop import default_account, find_card
+from points import accounts, definitions, statements
+from points.api.shop import find_card
 from points.models import AccountRef
 
 _FINDING = (membership.CardNotFound, errors.InvalidParameters)
@@ -79,7 +79,9 @@ class ShopCardsViewSet(shop.ShopViewSet):
     def balance(self, request: Request) -> HttpResponse:
         """Tells the points behind the card that is named as for finding one."""
         card = _find(request)
-        statement = statements.balance(account=default_account(caller(request).program, card), at=timezone.now())
+        statement = statements.balance(
+            account=accounts.default_of(caller(request).program, card.customer_id), at=timezone.now()
+        )
         data = shapes.ShopCardBalance.write(card, points_balance=statement.balance, pending_points=statement.pending)
         return shop.respond(data, _("Card balance"))
 

@@ -18,13 +18,13 @@ from cards import membership
 from cards.models import Card
 from loyalty import errors, idempotency
 from loyalty.api import paging, shop, values
-from loyalty.models import Program, Scope
+from loyalty.models import Scope
 from loyalty.permissions import caller, member
-from points import accounts, definitions, expiry, histories, ledger, listings, statements
+from points import accounts, expiry, histories, ledger, listings, statements
 from points.accounts import Named
 from points.api import shop_shapes as shapes
 from points.api.shop_earning_shapes import word
-from points.models import AccountRef, PointTransaction
+from points.models import PointTransaction
 from tiers.ladder import Progress
 
 # Where nothing expires soon, how far ahead the next expiry is looked for: as long as the longest policy, nearly.
@@ -148,7 +148,7 @@ class ShopPointsViewSet(shop.ShopViewSet):
         is 0; at the top `next_tier` is null."""
         now = timezone.now()
         card = find_card(request, card_id)
-        account = default_account(caller(request).program, card)
+        account = accounts.default_of(caller(request).program, card.customer_id)
         statement = statements.balance(account=account, at=now)
         known = statement.expiring or statements.balance(account=account, at=now, days=FAR).expiring
         data = {
@@ -193,12 +193,6 @@ def find_account(request: Request, serial: int) -> Named:
     if member(request) not in (None, named.customer_id):
         raise membership.CardNotFound(str(serial))
     return named
-
-
-def default_account(program: Program, card: Card) -> AccountRef:
-    """This will answer the account that cards mean: of the programme's default definition."""
-    kind = definitions.find(program, None)
-    return AccountRef(program=program, definition=kind, customer_id=card.customer_id)
 
 
 def _told(body: dict[str, Any], *, at: datetime.datetime, zone: ZoneInfo) -> dict[str, Any]:
@@ -251,7 +245,7 @@ def _entries(request: Request) -> QuerySet[PointTransaction]:
     if query["card_id"] is not None:
         account = find_account(request, query["card_id"]).account
     elif (customer_id := member(request)) is not None:
-        account = AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer_id)
+        account = accounts.default_of(program, customer_id)
     else:
         return listings.of_program(program=program, at=now, selected=selected)
     return listings.of_account(account=account, at=now, selected=selected)

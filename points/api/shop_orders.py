@@ -14,15 +14,14 @@ from cards import membership
 from cards.membership import CardNotFound
 from cards.models import Card, Customer
 from loyalty import errors, idempotency
-from loyalty.api import parsers, shop
+from loyalty.api import shop
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from points import definitions, ledger, orders
+from points import accounts, ledger, orders
 from points.api import shop_order_shapes as shapes
 from points.api.shop_earning_shapes import word
 from points.earning import Deed, Kind, Line
 from points.lots import ZERO
-from points.models import AccountRef
 
 _ORDER = {
     "order_id": "77",
@@ -53,7 +52,6 @@ class OrdersViewSet(shop.ShopViewSet):
             orders.OrderExists,
         )
     }
-    max_body = parsers.MAX_BODY
 
     @extend_schema(
         summary="Place, cancel or refund an order",
@@ -90,7 +88,7 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
     program = caller(request).program
     customer = membership.find_shopper(program=program, serial=body["user_id"], email=body["user_email"])
     card = _card(customer, body["loyalty_card_id"])
-    account = AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer.pk)
+    account = accounts.default_of(program, customer.pk)
     at = timezone.now()
     currency = body["currency"] or account.program.currency
     note = ledger.Note(
