@@ -4,7 +4,7 @@ from typing import Any
 
 import schemathesis
 from django.core.wsgi import get_wsgi_application
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from schemathesis.specs.openapi import checks
 
 from cards.models import Card
@@ -23,6 +23,9 @@ schema = schemathesis.openapi.from_wsgi("/api/schema", get_wsgi_application())
 @schema.parametrize()
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_answers_what_the_description_says(case: Any, program: Program, card: Card) -> None:
+    # Of two paths that match, the one without a parameter is meant: /loyalty-cards/info is no card called info.
+    fixed = {part for path in schema.raw_schema["paths"] for part in path.split("/")}
+    assume(case.path_parameters.get("card_id") not in fixed)
     _, secret = api_keys.generate(program=program, name="till")
     headers = {"Authorization": f"Bearer {secret}"}
     case.call_and_validate(headers=headers, excluded_checks=NOT_PROMISED)
