@@ -46,7 +46,7 @@ listen_addresses = ''
 unix_socket_directories = {socket_directories}
 unix_socket_permissions = 0700
 max_connections = 200
-shared_buffers = '256MB'
+shared_buffers = '{shared_buffers}MB'
 max_wal_size = '4GB'
 random_page_cost = 1.1
 jit = off
@@ -205,7 +205,8 @@ class Server:
         # The setting is a list: the inner quotes keep the spaces of a path together.
         directories = '"' + str(self.socket_dir).replace('"', '""') + '"'
         configuration = self.pgdata / "loyalty.conf"
-        configuration.write_text(CONFIGURATION.format(socket_directories=_quoted(directories)))
+        settings = {"socket_directories": _quoted(directories), "shared_buffers": _shared_buffers()}
+        configuration.write_text(CONFIGURATION.format(**settings))
         configuration.chmod(0o644)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.rename(self.log.with_suffix(".log.1"))
@@ -309,6 +310,12 @@ def _is_last(users: Any) -> bool:
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _shared_buffers() -> int:
+    """An eighth of the machine's memory in MB, within bounds: the service and the system's own cache need some, too."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2
+    return min(max(memory // 8, 128), 1024)
 
 
 def _own_folder(path: Path, user: pwd.struct_passwd | None) -> None:

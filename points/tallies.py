@@ -18,20 +18,21 @@ class Tallies:
     """Points, or numbers of things, by name."""
 
     def __init__(self, text: str) -> None:
-        self._counts = {name: Decimal(count) for name, count in orjson.loads(text).items()}
-        # None: it says something else by now.
-        self._text: str | None = text
+        # As texts: a posting counts under two or three names and carries all the others along.
+        self._counts: dict[str, str] = orjson.loads(text)
 
     def __call__(self, name: str) -> Decimal:
         """This will answer what was counted under a name."""
-        return self._counts.get(name, ZERO)
+        count = self._counts.get(name)
+        return ZERO if count is None else Decimal(count)
 
     def add(self, name: str, points: Decimal) -> None:
         """This will count more, or less."""
-        self._text = None
-        self._counts[name] = self(name) + points
-        if not self._counts[name]:
-            del self._counts[name]
+        count = self(name) + points
+        if count:
+            self._counts[name] = f"{count.normalize():f}"
+        else:
+            self._counts.pop(name, None)
 
     def earn(self, month: int, points: Decimal) -> None:
         """This will count points as earned in a month, `12 * year + month - 1`."""
@@ -42,11 +43,11 @@ class Tallies:
     def by_month(self) -> dict[int, Decimal]:
         """This will answer what was earned in each of the months that are remembered."""
         earned = {}
-        for name, points in self._counts.items():
+        for name in self._counts:
             kind, _, period = name.partition("/")
             if kind == EARNED and name != BEFORE:
                 year, _, month = period.partition("-")
-                earned[12 * int(year) + int(month) - 1] = points
+                earned[12 * int(year) + int(month) - 1] = self(name)
         return earned
 
     def forget(self, today: datetime.date, month: int) -> None:
@@ -54,24 +55,19 @@ class Tallies:
         # The day before, and its month: who was asked just before midnight may be served after it.
         yesterday = today - datetime.timedelta(days=1)
         day, this_month = f"{yesterday:%Y-%m-%d}", f"{yesterday:%Y-%m}"
+        first_earned = _name(month - MOST_MONTHS)
         for name in list(self._counts):
             kind, _, period = name.partition("/")
-            if kind in (EARNED, "campaign") or not period:
-                continue
-            if period < (day if len(period) == len(day) else this_month):
-                self._text = None
+            if kind == EARNED:
+                # The word of what is added up sorts after all digits.
+                if name < first_earned:
+                    self.add(BEFORE, Decimal(self._counts.pop(name)))
+            elif kind != "campaign" and period and period < (day if len(period) == len(day) else this_month):
                 del self._counts[name]
-        for earned, points in self.by_month().items():
-            if earned < month - MOST_MONTHS:
-                del self._counts[_name(earned)]
-                self.add(BEFORE, points)
 
     def text(self) -> str:
         """This will answer the JSON to store."""
-        if self._text is None:
-            counts = {name: f"{count.normalize():f}" for name, count in sorted(self._counts.items())}
-            self._text = orjson.dumps(counts).decode()
-        return self._text
+        return orjson.dumps(self._counts, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _name(month: int) -> str:
