@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from cards.models import Card, Customer
@@ -37,6 +38,13 @@ class CustomerNotFound(errors.NotFound):
     """There is no such customer in the programme."""
 
     message = gettext_noop("There is no such customer.")
+
+
+class AnotherCustomer(errors.InvalidParameters):
+    """The e-mail address is of another customer than the number."""
+
+    def __init__(self) -> None:
+        super().__init__({"user_email": [_("The address of another customer than user_id.")]}, rule="another")
 
 
 class DuplicateCustomer(errors.Refusal):
@@ -100,15 +108,20 @@ def find_customer(*, program: Program, reference: str) -> Customer:
 def find_shopper(*, program: Program, serial: int | None, email: str | None) -> Customer:
     """This will answer the programme's customer of that number in the shop's API, or else of that e-mail address.
 
+    An address that nobody has goes with every number: the shop may know a newer one.
+
     Raises:
         CustomerNotFound: there is none.
+        AnotherCustomer: the number is one customer's, the address another's.
     """
-    if serial is not None:
-        customer = program.customers.filter(serial=serial).first()
-    else:
-        customer = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
+    by_email = None
+    if email is not None:
+        by_email = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
+    customer = by_email if serial is None else program.customers.filter(serial=serial).first()
     if customer is None:
         raise CustomerNotFound
+    if by_email not in (None, customer):
+        raise AnotherCustomer
     return customer
 
 
@@ -148,7 +161,7 @@ def issue(
     Raises:
         errors.Unavailable: every number drawn was taken.
     """
-    for _ in range(MOST_DRAWS):
+    for _draw in range(MOST_DRAWS):
         card = Card(
             program_id=customer.program_id,
             customer=customer,

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from loyalty import errors
-from points import earning, expiry
-from points.earning import Calculation, Deed, Rules, Situation
+from points import earning, expiry, reasons
 from points.lots import ZERO, Lot
 from points.models import MAX_DIGITS, Clawback, EntryType, PointTransaction
 from points.page import Note, Page, Payment
+from points.terms import Calculation, Deed, Rules, Situation
 
 
 class InsufficientPoints(errors.Refusal):
@@ -287,7 +287,7 @@ class Book(Page):
         self.expire_lots(
             ended,
             at=at,
-            note=dataclasses.replace(note, reason="Expired: the points given back had ended", reference=None),
+            note=dataclasses.replace(note, reason=reasons.EXPIRED_GIVEN_BACK, reference=None),
         )
         return entry
 

@@ -16,10 +16,10 @@ from cards.models import Card
 from loyalty import errors, idempotency, ids
 from points import earning, rules, store
 from points.book import AlreadyReversed, Book
-from points.earning import Deed
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note
+from points.terms import Deed
 from tiers.ladder import Progress, Rung
 
 LIMIT_WINDOW = datetime.timedelta(seconds=60)

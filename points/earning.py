@@ -5,53 +5,29 @@ A purchase earns `floor((amount * rate + what campaigns multiply) * the tier's m
 floored once, to the decimals of the points, and lowered to the caps in the same breath.
 """
 
-import dataclasses
-import datetime
 import decimal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from django.db.models import TextChoices
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
-from loyalty import errors
+from loyalty import errors, wording
+from points.terms import (
+    ONE,
+    ZERO,
+    Calculation,
+    Campaign,
+    Combination,
+    Deed,
+    Effect,
+    Kind,
+    Rule,
+    Rules,
+    Situation,
+    SpendBasis,
+)
 
-ZERO, ONE = Decimal(0), Decimal(1)
-_UTC = ZoneInfo("UTC")
 PURCHASES = "purchases"  # The tally of a customer's purchases.
-
-
-class Kind(TextChoices):
-    """What points are earned for."""
-
-    PURCHASE = "purchase", gettext_noop("Purchase")
-    BONUS = "bonus", gettext_noop("Bonus")
-    REFERRAL = "referral", gettext_noop("Referral")
-    ACTIVITY = "activity", gettext_noop("Activity")
-    MANUAL = "manual", gettext_noop("Manual")
-
-
-class Effect(TextChoices):
-    """What a campaign does."""
-
-    MULTIPLY = "multiply", "Multiply the points"
-    ADD = "add", "Add points"
-
-
-class Combination(TextChoices):
-    """What becomes of several campaigns that hold at once."""
-
-    BEST = "best", "The best one counts"
-    SUM = "sum", "They add up"
-
-
-class SpendBasis(TextChoices):
-    """Which amount of a purchase earns that was partly paid with points."""
-
-    BEFORE = "before", "The amount before the redemption"
-    AFTER = "after", "The amount after the redemption"
 
 
 class NotWorkedOut(errors.InvalidParameters):
@@ -66,137 +42,14 @@ class CapExceeded(errors.InvalidParameters):
     """The points are more than a cap allows; `cap` and `left` say which and how many are left of it."""
 
     def __init__(self, *, cap: Decimal, left: Decimal) -> None:
-        text = _("The limit is %(cap)s points, of which %(left)s are left.") % {"cap": _text(cap), "left": _text(left)}
+        told = {"cap": wording.points(cap), "left": wording.points(left)}
+        text = _("More than the limit of %(cap)s. Left of it: %(left)s.") % told
         super().__init__({"points": [text]}, rule="cap")
         self.cap, self.left = cap, left
 
 
 # What an order that earns nothing is placed in spite of, and an import counts apart.
 NOTHING = (NotWorkedOut, NothingEarned, CapExceeded)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Terms:
-    """When a rule or a campaign holds. `categories` and `shops` that are empty mean all."""
-
-    id: str
-    kind: Kind
-    priority: int = 0
-    starts_at: datetime.datetime | None = None
-    ends_at: datetime.datetime | None = None
-    smallest_purchase: Decimal | None = None
-    shops: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Rule(Terms):
-    """How many points something earns: `rate` a unit of the currency, or fixed `points`."""
-
-    name: str
-    activity: str = ""
-    rate: Decimal | None = None
-    points: Decimal | None = None
-    most_per_transaction: Decimal | None = None
-    most_per_day: Decimal | None = None
-    most_per_month: Decimal | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Campaign(Terms):
-    """What multiplies or adds to that."""
-
-    code: str
-    effect: Effect
-    factor: Decimal = ONE
-    points: Decimal = ZERO
-    tiers: tuple[str, ...] = ()
-    first_purchase_only: bool = False
-    most_per_customer: Decimal | None = None
-    most_in_all: Decimal | None = None
-    expires_after_days: int | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """All of a programme that earns, in one version."""
-
-    version: int = 0
-    rules: tuple[Rule, ...] = ()
-    campaigns: tuple[Campaign, ...] = ()
-    combination: Combination = Combination.BEST
-    spend_basis: SpendBasis = SpendBasis.BEFORE
-    excluded_categories: tuple[str, ...] = ()
-
-    def limited_in_all(self, deed: "Deed") -> list[Campaign]:
-        """This will answer the campaigns that may give something for the deed, and not to everybody without end."""
-        return [campaign for campaign in self.campaigns if campaign.most_in_all is not None and _holds(campaign, deed)]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """A line of the cart."""
-
-    category: str
-    amount: Decimal
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Deed:
-    """What a customer did. `points` are those that the caller sent; `discount` is what points paid of the amount."""
-
-    kind: Kind
-    at: datetime.datetime
-    points: Decimal | None = None
-    amount: Decimal | None = None
-    discount: Decimal = ZERO
-    activity: str = ""
-    shop: str = ""
-    campaign: str = ""
-    lines: Sequence[Line] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Situation:
-    """Who did it: the tier held, what was earned before under a name, what campaigns have given in all by id."""
-
-    tier: str | None = None
-    multiplier: Decimal = ONE
-    tallied: Callable[[str], Decimal] = lambda _: ZERO
-    given: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
-    decimal_places: int = 0
-    zone: ZoneInfo = _UTC
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Calculation:
-    """How many points, and how they came about. `campaigns` are their parts, by code."""
-
-    points: Decimal
-    base: Decimal
-    multiplier: Decimal = ONE
-    tier: str | None = None
-    campaigns: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
-    cap: Decimal | None = None
-    rule: str | None = None
-    version: int = 0
-    # What the customer's tallies and the campaigns' budgets gain.
-    tallies: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
-    budgets: Mapping[str, Decimal] = dataclasses.field(default_factory=dict)
-    expires_after_days: int | None = None
-
-    def told(self) -> dict[str, object]:
-        """This will answer what is stored with the entry and told to callers; amounts are texts, for they are exact."""
-        return {
-            "base": _text(self.base),
-            "multiplier": _text(self.multiplier),
-            "tier": self.tier,
-            "campaigns": [{"code": code, "points": _text(points)} for code, points in self.campaigns.items()],
-            "cap": None if self.cap is None else _text(self.cap),
-            "rule": self.rule,
-            "rule_version": self.version,
-            "points": _text(self.points),
-        }
 
 
 def work_out(rules: Rules, deed: Deed, situation: Situation) -> Calculation:
@@ -307,31 +160,12 @@ def _rule(rules: Rules, deed: Deed) -> Rule | None:
     holding = [
         rule
         for rule in rules.rules
-        if _applies(rule, deed)
+        if rule.applies(deed)
         and (rule.activity == deed.activity or deed.kind != Kind.ACTIVITY)
         # What it came to and what was bought decide how many points are worked out; the caps hold for those sent, too.
-        and (deed.points is not None or _is_enough(rule, deed))
+        and (deed.points is not None or rule.is_enough(deed))
     ]
     return max(holding, key=lambda rule: rule.priority, default=None)
-
-
-def _holds(terms: Terms, deed: Deed) -> bool:
-    return _applies(terms, deed) and _is_enough(terms, deed)
-
-
-def _applies(terms: Terms, deed: Deed) -> bool:
-    return (
-        terms.kind == deed.kind
-        and (terms.starts_at is None or terms.starts_at <= deed.at)
-        and (terms.ends_at is None or deed.at < terms.ends_at)
-        and (not terms.shops or deed.shop in terms.shops)
-    )
-
-
-def _is_enough(terms: Terms, deed: Deed) -> bool:
-    return (terms.smallest_purchase is None or (deed.amount or ZERO) >= terms.smallest_purchase) and (
-        not terms.categories or any(line.category in terms.categories for line in deed.lines)
-    )
 
 
 def _named_campaign(rules: Rules, deed: Deed, situation: Situation) -> Campaign | None:
@@ -352,7 +186,7 @@ def _campaigns(rules: Rules, deed: Deed, situation: Situation) -> list[Campaign]
     holding = [
         campaign
         for campaign in rules.campaigns
-        if _holds(campaign, deed)
+        if campaign.holds(deed)
         and (not campaign.tiers or situation.tier in campaign.tiers)
         and (not campaign.first_purchase_only or not situation.tallied(PURCHASES))
     ]
@@ -468,7 +302,3 @@ def _limits(campaign: Campaign, situation: Situation) -> list[tuple[Decimal, Dec
 
 def _lowered(exact: Decimal, cap: Decimal | None, situation: Situation) -> Decimal:
     return floor(exact if cap is None else min(exact, cap), situation.decimal_places)
-
-
-def _text(amount: Decimal) -> str:
-    return f"{amount.normalize():f}"

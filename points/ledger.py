@@ -29,10 +29,10 @@ from points.counter import (
     TransactionNotFound,
     most_lots_pay,
 )
-from points.earning import Deed
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType
 from points.page import Note
+from points.terms import Deed
 
 __all__ = [
     "AccountRef",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 from cards import membership
 from cards.models import Card, Customer
 from loyalty import errors, ids
-from points import accounts, ledger
+from points import accounts, ledger, reasons
 from points.models import EntryType
 
 
@@ -49,7 +49,7 @@ def create_card(
     card = membership.issue(customer=customer, design=design, expires_at=expires_at, metadata=metadata)
     if initial_points:
         named = accounts.find(program=customer.program, card=card.number)
-        note = ledger.Note(reason="Initial points", actor=actor, card_id=card.pk)
+        note = ledger.Note(reason=reasons.INITIAL, actor=actor, card_id=card.pk)
         posting = ledger.Posting(type=EntryType.AWARD, account=named.account, points=initial_points, at=at, note=note)
         ledger.post(posting, is_counted=False)
     # Last, because a card that is not active earns nothing.

@@ -10,16 +10,16 @@ import uuid
 from collections.abc import Callable
 from decimal import Decimal
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from loyalty import errors, ids, retry
+from loyalty import errors, ids, retry, wording
 from points import ledger, statements
-from points.earning import Deed, floor
+from points.earning import floor
 from points.lots import ZERO
-from points.models import AccountRef, EntryType
+from points.models import AccountRef, EntryType, PointTransaction
 from points.order_models import Order
+from points.terms import Deed
 
 
 class OrderExists(errors.Refusal):
@@ -40,7 +40,7 @@ class RefundTooLarge(errors.InvalidParameters):
     """More is to be refunded than is left of the order."""
 
     def __init__(self, left: Decimal) -> None:
-        text = _("Of this order %(left)s are left to refund.") % {"left": f"{left:f}"}
+        text = _("More than is left of this order to refund: %(left)s.") % {"left": wording.number(left)}
         super().__init__({"order_total": [text]}, rule="refund")
 
 
@@ -84,19 +84,18 @@ def place(*, account: AccountRef, purchase: Purchase, note: ledger.Note, at: dat
             0, ledger.Posting(type=EntryType.REDEEM, account=account, points=purchase.redeemed, at=at, note=note)
         )
 
-    def once() -> Done:
-        with transaction.atomic():
-            _record(purchase, account, note)
-            outcomes = ledger.post_many(postings, is_atomic=True)
-            _raise_first_refusal(outcomes)
-            entries = {outcome.entry.type: outcome.entry for outcome in outcomes if outcome.entry is not None}
-            earned, spent = entries.get(EntryType.AWARD), entries.get(EntryType.REDEEM)
-            Order.objects.filter(pk=purchase.order_id).update(
-                award_id=earned.pk if earned else None,
-                redemption_id=spent.pk if spent else None,
-                earned=earned.points if earned else ZERO,
-                spent=-spent.points if spent else ZERO,
-            )
+    def work() -> Done:
+        _record(purchase, account, note)
+        outcomes = ledger.post_many(postings, is_atomic=True)
+        _raise_first_refusal(outcomes)
+        entries = {outcome.entry.type: outcome.entry for outcome in outcomes if outcome.entry is not None}
+        earned, spent = entries.get(EntryType.AWARD), entries.get(EntryType.REDEEM)
+        Order.objects.filter(pk=purchase.order_id).update(
+            award_id=earned.pk if earned else None,
+            redemption_id=spent.pk if spent else None,
+            earned=earned.points if earned else ZERO,
+            spent=-spent.points if spent else ZERO,
+        )
         last = earned or spent
         return Done(
             serial=last.serial if last else None,
@@ -107,7 +106,10 @@ def place(*, account: AccountRef, purchase: Purchase, note: ledger.Note, at: dat
             currency=purchase.currency,
         )
 
-    return _settled_when_refused(once, account, at)
+    def was_committed(_: Done) -> bool:
+        return Order.objects.filter(pk=purchase.order_id).exists()
+
+    return _settled_when_refused(work, was_committed, account, at)
 
 
 def refund(
@@ -127,26 +129,25 @@ def refund(
         ledger.InsufficientPoints: what it earned is spent, and the kind of points refuses that.
     """
 
-    def once() -> Done:
-        with transaction.atomic():
-            order = Order.objects.select_for_update(no_key=True).filter(program=account.program, number=number).first()
-            if order is None or order.account_id != account.id:
-                raise OrderNotFound
-            if currency not in (None, order.currency):
-                raise errors.InvalidParameters({"currency": [_("The order has another currency.")]}, rule="currency")
-            undo = _undoing(order, amount, account.definition.decimal_places)
-            outcomes = []
-            if undo.back:
-                outcomes += _undo(account, order.redemption_id, undo.back, note, at)
-            if undo.take:
-                outcomes += _undo(account, order.award_id, undo.take, note, at)
-            _raise_first_refusal(outcomes)
-            Order.objects.filter(pk=order.pk).update(
-                refunded=undo.refunded,
-                taken=order.taken + undo.take,
-                returned=order.returned + undo.back,
-                is_closed=undo.is_closed,
-            )
+    def work() -> Done:
+        order = Order.objects.select_for_update(no_key=True).filter(program=account.program, number=number).first()
+        if order is None or order.account_id != account.id:
+            raise OrderNotFound
+        if currency not in (None, order.currency):
+            raise errors.InvalidParameters({"currency": [_("The order has another currency.")]}, rule="currency")
+        undo = _undoing(order, amount, account.definition.decimal_places)
+        outcomes = []
+        if undo.back:
+            outcomes += _undo(account, order.redemption_id, undo.back, note, at)
+        if undo.take:
+            outcomes += _undo(account, order.award_id, undo.take, note, at)
+        _raise_first_refusal(outcomes)
+        Order.objects.filter(pk=order.pk).update(
+            refunded=undo.refunded,
+            taken=order.taken + undo.take,
+            returned=order.returned + undo.back,
+            is_closed=undo.is_closed,
+        )
         entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
         taken = [entry.points for entry in entries if entry.reverses_id == order.award_id]
         return Done(
@@ -158,7 +159,13 @@ def refund(
             currency=order.currency,
         )
 
-    return _settled_when_refused(once, account, at)
+    def was_committed(done: Done) -> bool:
+        if done.serial is None:
+            # It left nothing to recognise it by: another may have refunded as much.
+            raise errors.Unavailable
+        return PointTransaction.objects.filter(account_id=account.id, serial=done.serial).exists()
+
+    return _settled_when_refused(work, was_committed, account, at)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -234,10 +241,12 @@ def _raise_first_refusal(outcomes: list[ledger.Outcome]) -> None:
             raise outcome.refusal
 
 
-def _settled_when_refused(once: Callable[[], Done], account: AccountRef, at: datetime.datetime) -> Done:
-    """This will do the work, tried again where the database asks for it; a refusal undoes all but what was due."""
+def _settled_when_refused(
+    work: Callable[[], Done], was_committed: Callable[[Done], bool], account: AccountRef, at: datetime.datetime
+) -> Done:
+    """This will do the work once; what had fallen due before a refusal stays written."""
     try:
-        return retry.run(once, repeatable=False)
+        return retry.run_once(work, was_committed=was_committed)
     except errors.Refusal:
         ledger.settle([account], at=at)
         raise

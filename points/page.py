@@ -13,6 +13,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from loyalty import ids
+from points import reasons
 from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
 from points.models import EntryType, PointDefinition, PointTransaction
 from points.standing import Change, Standing
@@ -102,7 +103,7 @@ class Page:
             # A tier that ended by this moment does not hold in it.
             self._review(moment)
             if is_end:
-                self.expire_lots(lots, at=moment, note=Note(reason="Points expired", actor=THE_CLOCK))
+                self.expire_lots(lots, at=moment, note=Note(reason=reasons.EXPIRED, actor=THE_CLOCK))
             else:
                 self.activate_lots(lots, at=moment)
         self.account.next_due_at = min((self.lots.next_moment(lot) for lot in self.lots.open()), default=None)
@@ -155,7 +156,7 @@ class Page:
         total = sum((lot.remaining for lot in lots), ZERO)
         if not total:
             return
-        note = Note(reason="Points became active", actor=THE_CLOCK)
+        note = Note(reason=reasons.ACTIVATED, actor=THE_CLOCK)
         entry = self.append(
             ids.new_id(), EntryType.ACTIVATE, at=self.clock(at), note=note, available=total, pending=-total
         )

@@ -20,10 +20,10 @@ from cards import enrolment
 from loyalty import errors, retry
 from loyalty.models import Program
 from points import earning, ledger, rules
-from points.earning import Deed, Kind
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointDefinition, PointTransaction, UnearnedPurchase
 from points.purchase_files import BadRow, Purchase
+from points.terms import Deed, Kind
 
 ACTOR = "import"
 REASON = "Purchase"

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from loyalty import ids
 from loyalty.models import Program
-from points.earning import Combination, Effect, Kind, SpendBasis
+from points.terms import Combination, Effect, Kind, SpendBasis
 
 _CODE = RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "Small letters, digits, - and _.")
 

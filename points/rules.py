@@ -16,9 +16,8 @@ from zoneinfo import ZoneInfo
 from django.db import models, transaction
 
 from loyalty.models import Program
-from points import earning
-from points.earning import Combination, Effect, Kind, Rules, SpendBasis
 from points.models import CampaignBudget, EarningRule, EarningScheme, Rulebook
+from points.terms import Campaign, Combination, Effect, Kind, Rule, Rules, SpendBasis
 from tiers.ladder import Basis, Fall, Ladder, Rung
 from tiers.models import Tier, TierScheme
 
@@ -131,8 +130,8 @@ def _read(program_id: uuid.UUID, version: int, timezone: str) -> Book:
             content["earning"]
             | {
                 "version": version,
-                "rules": tuple(_parsed(earning.Rule, row) for row in content["rules"]),
-                "campaigns": tuple(_parsed(earning.Campaign, row) for row in content["campaigns"]),
+                "rules": tuple(_parsed(Rule, row) for row in content["rules"]),
+                "campaigns": tuple(_parsed(Campaign, row) for row in content["campaigns"]),
             },
         ),
     )

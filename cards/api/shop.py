@@ -44,14 +44,14 @@ class ShopCardsViewSet(shop.ShopViewSet):
     @extend_schema(
         summary="Cards",
         tags=shop.TAG,
-        parameters=[shapes.ShopCardsQuery, *paging.SHOP_PARAMETERS],
+        parameters=[shapes.ShopCardsQuery],
         responses={200: shop.page_of(shapes.ShopCard)},
     )
     def list(self, request: Request) -> HttpResponse:
         """Lists the programme's cards, the newest first."""
         query = shapes.ShopCardsQuery.read(request.query_params.dict())
-        pages = paging.ShopPages()
-        page = pages.paginate_queryset(_cards(request, query).order_by("-created_at", "-pk"), request)
+        pages = paging.ShopPages(query)
+        page = pages.cut(_cards(request, query).order_by("-created_at", "-pk"))
         return shop.respond_with_page(_written(request, page), _("Loyalty cards"), pages)
 
     @extend_schema(summary="Card", tags=shop.TAG, responses={200: shop.success(shapes.ShopCard)})

@@ -6,20 +6,22 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
 
-from loyalty.api import fields, serializers
+from loyalty.api import fields, paging, serializers
 from loyalty.api.fields import optional
 
 _CARD_NUMBER = {"pattern": "^LC[0-9]{12}$", "example": "LC012345678901"}
 
 
-class ShopCardsQuery(serializers.Query):
-    """Which cards are wanted."""
-
+class _Named(serializers.Query):
     card_number = fields.Text(max_length=100, **optional())
     user_id = fields.SerialInput(**optional(help_text="The customer's number in this API."))
 
 
-class ShopCardQuery(ShopCardsQuery):
+class ShopCardsQuery(_Named, paging.ShopPageQuery):
+    """Which cards are wanted."""
+
+
+class ShopCardQuery(_Named):
     """Names one card; of several cards of a customer an active one, of those the oldest."""
 
     card_id = fields.SerialInput(**optional())

@@ -131,6 +131,13 @@ class Whole(ValueField):
         super().__init__(functools.partial(values.whole, minimum=minimum, maximum=maximum), schema, **options)
 
 
+class FromOne(ValueField):
+    """A whole number of a query string, from 1."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(functools.partial(values.at_least, minimum=1), {"type": "integer", "minimum": 1}, **options)
+
+
 class SerialInput(ValueField):
     """The number of a row in the shop's API, also as a string of digits."""
 
@@ -145,7 +152,8 @@ class Money(ValueField):
 
     def __init__(self, *, least: str = "0.01", places: int = 2, **options: Any) -> None:
         number = {"type": "number", "minimum": float(least), "maximum": 999999999999999}
-        digits = {"type": "string", "pattern": values.MONEY_PATTERN}
+        # Told by the pattern: floats are no multiples of 0.01.
+        digits = {"type": "string", "pattern": rf"^[0-9]{{1,15}}(\.[0-9]{{1,{places}}})?$"}
         read = functools.partial(values.money, least=Decimal(least), places=places)
         super().__init__(read, {"anyOf": [number, digits], "example": 25.99}, **options)
 

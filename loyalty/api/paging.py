@@ -1,5 +1,6 @@
 """Lists in pages, by number or by cursor."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
@@ -7,15 +8,10 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 
 from loyalty import errors
-from loyalty.api import values
+from loyalty.api import fields, serializers, values
 
 LIMIT = OpenApiParameter("limit", {"type": "integer", "minimum": 1}, description="A larger one is lowered to 100.")
 PARAMETERS = [OpenApiParameter("page", {"type": "integer", "minimum": 1}, description="From 1."), LIMIT]
-
-SHOP_PARAMETERS = [
-    PARAMETERS[0],
-    OpenApiParameter("per_page", {"type": "integer", "minimum": 1}, description="Default 15. Above 50 it is 50."),
-]
 
 
 class Pages(PageNumberPagination):
@@ -39,6 +35,10 @@ class Pages(PageNumberPagination):
         self.number = _positive(request, "page", default=1)
         most = _positive(request, self.page_size_query_param, default=self.page_size)
         self.limit = min(most, self.max_page_size)
+        return self.cut(queryset)
+
+    def cut(self, queryset: Any) -> list[Any]:
+        """This will answer the rows of the page, and count all of them where their number is not known."""
         self.total = queryset.count() if self.known_total is None else self.known_total
         first = (self.number - 1) * self.limit
         return list(queryset[first : first + self.limit]) if first < self.total else []
@@ -56,12 +56,21 @@ class Pages(PageNumberPagination):
         }
 
 
-class ShopPages(Pages):
-    """Pages as the shop face names them: `per_page`, 15 of at most 50."""
+class ShopPageQuery(serializers.Query):
+    """Which page of a list is wanted."""
 
-    page_size = 15
-    page_size_query_param = "per_page"
+    page = fields.FromOne(required=False, default=1, help_text="From 1.")
+    per_page = fields.FromOne(required=False, default=15, help_text="Above 50 it is 50.")
+
+
+class ShopPages(Pages):
+    """Pages as the shop face names them, by a query that has been read."""
+
     max_page_size = 50
+
+    def __init__(self, query: Mapping[str, Any], *, total: int | None = None) -> None:
+        super().__init__(total=total)
+        self.number, self.limit = query["page"], min(query["per_page"], self.max_page_size)
 
     def description(self) -> dict[str, Any]:
         """This will describe the page as the shop face does: a list of nothing has one page, too."""

@@ -64,9 +64,25 @@ def loads(body: bytes) -> Any:
     except RecursionError as failure:
         raise errors.Malformed({"body": [_("Nested too deeply.")]}, rule="max_depth") from failure
     except (ValueError, decimal.InvalidOperation) as failure:
-        text = _("Not valid JSON: %(fault)s") % {"fault": failure}
-        raise errors.Malformed({"body": [text]}, rule="json") from failure
+        raise errors.Malformed({"body": [_fault(failure)]}, rule="json") from failure
     return value
+
+
+def _fault(failure: Exception) -> str:
+    """This will say why a text cannot be read, in the language of the request, which Python does not speak."""
+    match failure:
+        case json.JSONDecodeError():
+            place = {"line": failure.lineno, "column": failure.colno}
+            return _("Not valid JSON: line %(line)s, column %(column)s.") % place
+        case UnicodeDecodeError():
+            return _("Not UTF-8.")
+        case _Unstorable():
+            return _("Text must not hold a NUL character or half a surrogate pair.")
+    return _("Holds a number that cannot be read.")
+
+
+class _Unstorable(ValueError):
+    """A text of the body cannot be stored."""
 
 
 def _integer(digits: str) -> int | Decimal:
@@ -81,7 +97,7 @@ _decoder = json.JSONDecoder(parse_float=Decimal, parse_int=_integer, parse_const
 def _refuse_unstorable(value: Any) -> None:
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise ValueError("text holds a NUL character or half a surrogate pair")
+            raise _Unstorable
     elif isinstance(value, list):
         for item in value:
             _refuse_unstorable(item)

@@ -1,14 +1,12 @@
 """How each face words a refusal: the status, and the body as it goes out."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
 
 from loyalty import errors
+from loyalty.wording import points
 
 Told = tuple[int, dict[str, Any]]
 Shape = Callable[[errors.Refusal], Told]
@@ -41,15 +39,6 @@ def on_shop(kind: type[errors.Refusal]) -> tuple[int, str]:
     if issubclass(kind, errors.InvalidParameters | errors.InvalidPoints):
         return 422, "VALIDATION_ERROR"
     return kind.status, kind.code
-
-
-def points(amount: Decimal) -> str:
-    """This will write a number of points with the word, in the language of the request: 1 point, 1.5 points."""
-    digits = number_format(amount.normalize() if amount % 1 else int(amount), use_l10n=True)
-    if amount % 1:
-        # No integer leads a language to the form that its fractions take.
-        return pgettext("a fraction", "%(points)s points") % {"points": digits}
-    return ngettext("%(points)s point", "%(points)s points", int(abs(amount))) % {"points": digits}
 
 
 def _faults(refusal: errors.Refusal) -> dict[str, list[str]]:

@@ -21,7 +21,6 @@ MAX_METADATA = 1024
 MAX_DEPTH = 20
 MAX_EMAIL = 254
 CODE_PATTERN = "^[a-z0-9][a-z0-9_-]{0,49}$"
-MONEY_PATTERN = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 SERIAL_PATTERN = "^[0-9]{1,15}$"
 
 _TOO_LARGE = 10**MAX_DIGITS
@@ -33,7 +32,7 @@ _KEY = re.compile(r"[ -~]{1,255}")
 _SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
 _CODE = re.compile(CODE_PATTERN)
-_MONEY = re.compile(MONEY_PATTERN)
+_MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 

@@ -13,8 +13,8 @@ from unfold.decorators import action, display
 
 from loyalty import console
 from points.admin import preview, publishing, words
-from points.earning import Effect, Kind
 from points.models import Campaign, CampaignBudget
+from points.terms import Effect, Kind
 from tiers.models import Tier
 
 _PURCHASE = f"kind == '{Kind.PURCHASE}'"

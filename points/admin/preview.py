@@ -17,6 +17,7 @@ from loyalty.models import Program
 from points import earning, rules
 from points.admin import words
 from points.models import CampaignBudget
+from points.terms import Calculation, Campaign, Deed, Kind, Line, Situation
 
 TITLE = "What would a purchase earn?"
 MOST_LINES = 100
@@ -74,7 +75,7 @@ class PreviewForm(forms.Form):
         if isinstance(field := self.fields["tier"], forms.ChoiceField):
             field.choices = [("", "None"), *((rung.code, rung.name) for rung in self.rungs.values())]
 
-    def clean_lines(self) -> list[earning.Line]:
+    def clean_lines(self) -> list[Line]:
         """This will read a category and an amount from each line.
 
         Raises:
@@ -85,11 +86,11 @@ class PreviewForm(forms.Form):
             raise forms.ValidationError(f"No more than {MOST_LINES} lines.")
         return [self._line(text) for text in texts]
 
-    def _line(self, text: str) -> earning.Line:
+    def _line(self, text: str) -> Line:
         category, _, amount = text.strip().rpartition(" ")
         if not category:
             raise forms.ValidationError(f"“{text.strip()}” is not a category and an amount, as in: shoes 19.90.")
-        return earning.Line(category=category.strip(), amount=forms.DecimalField(**_AMOUNT).clean(amount))
+        return Line(category=category.strip(), amount=forms.DecimalField(**_AMOUNT).clean(amount))
 
 
 def show(page: console.TableAdmin, request: HttpRequest) -> HttpResponse:
@@ -124,15 +125,15 @@ def _worked_out(program: Program, book: rules.Book, form: PreviewForm) -> dict[s
     said = form.cleaned_data
     rung = form.rungs.get(said["tier"])
     purchases = Decimal(0 if said["is_first"] else 1)
-    deed = earning.Deed(
-        kind=earning.Kind.PURCHASE,
+    deed = Deed(
+        kind=Kind.PURCHASE,
         at=said["moment"] or timezone.now(),
         amount=said["amount"],
         discount=said["discount"] or Decimal(0),
         shop=said["shop"],
         lines=said["lines"],
     )
-    situation = earning.Situation(
+    situation = Situation(
         tier=rung.code if rung else None,
         multiplier=rung.multiplier if rung else Decimal(1),
         # A customer who has used up nothing of any limit.
@@ -149,7 +150,7 @@ def _worked_out(program: Program, book: rules.Book, form: PreviewForm) -> dict[s
     return {"points": words.points(found.points), "steps": _steps(found, said["tier"], form), "version": found.version}
 
 
-def _steps(found: earning.Calculation, tier: str, form: PreviewForm) -> dict[str, Any]:
+def _steps(found: Calculation, tier: str, form: PreviewForm) -> dict[str, Any]:
     """This will tell a calculation as the rows of a table."""
     rows = [[f"By the rule “{found.rule}”" if found.rule else "No rule", words.number(found.base)]]
     if tier:
@@ -163,7 +164,7 @@ def _steps(found: earning.Calculation, tier: str, form: PreviewForm) -> dict[str
     return {"headers": ["Step", "Points"], "rows": rows}
 
 
-def _given(campaigns: Iterable[earning.Campaign]) -> dict[str, Decimal]:
+def _given(campaigns: Iterable[Campaign]) -> dict[str, Decimal]:
     limited = [uuid.UUID(campaign.id) for campaign in campaigns if campaign.most_in_all is not None]
     budgets = CampaignBudget.objects.filter(campaign__in=limited).values_list("campaign_id", "given")
     return {str(campaign_id): given for campaign_id, given in budgets}

@@ -8,8 +8,8 @@ from unfold.decorators import action, display
 
 from loyalty import console
 from points.admin import preview, publishing, words
-from points.earning import Kind
 from points.models import EarningRule, EarningScheme
+from points.terms import Kind
 
 _PURCHASE = f"kind == '{Kind.PURCHASE}'"
 

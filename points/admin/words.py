@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from loyalty import console
 from loyalty.models import Program
-from points.earning import Effect, Kind
+from points.terms import Effect, Kind
 
 _DEEDS = {
     Kind.PURCHASE: "purchases",

@@ -20,7 +20,7 @@ from loyalty import errors, idempotency
 from loyalty.api import paging, shop, values
 from loyalty.models import Scope
 from loyalty.permissions import caller, member
-from points import accounts, expiry, histories, ledger, listings, statements
+from points import accounts, expiry, histories, ledger, listings, reasons, statements
 from points.accounts import Named
 from points.api import shop_shapes as shapes
 from points.api.shop_earning_shapes import word
@@ -90,18 +90,20 @@ class ShopPointsViewSet(shop.ShopViewSet):
 
         `purchase_discount` needs `discount_amount`; it and `cashback` give no more than `purchase_amount`, where that
         is sent. `free_product` and `voucher` may name what they are worth. A `voucher` gets a code that nobody can
-        guess, good for 12 months: `expires_at`. What the redemption was for is kept in its metadata, where the history
-        shows it: `redemption_type`, `purchase_amount`, `discount_amount`, `voucher_code`, `expires_at`."""
+        guess, good for 12 months: `expires_at`. What the redemption was for is kept in its metadata as `redemption`,
+        where the history shows it: `redemption_type`, `purchase_amount`, `discount_amount`, `voucher_code`,
+        `expires_at`."""
         body = shapes.ShopRedeemInput.read(request.data)
         key = shop.key_of(request)
         named = find_account(request, body["card_id"])
         now, sent = timezone.now(), body["metadata"] or {}
         told = _told(body, at=now, zone=ZoneInfo(named.account.program.timezone))
         note = ledger.Note(
-            reason=body["description"] or _("Points redeemed"),
+            reason=body["description"] or reasons.REDEEMED,
             actor=caller(request).key_id,
             reference=word(sent.get("order_id")) or None,
-            metadata=sent | {name: _kept(fact) for name, fact in told.items() if fact is not None},
+            # Under one name of ours, so that nothing the caller sends can pass for it.
+            metadata=sent | {"redemption": {name: _kept(fact) for name, fact in told.items() if fact is not None}},
             card_id=named.card_id,
         )
 
@@ -115,29 +117,31 @@ class ShopPointsViewSet(shop.ShopViewSet):
     @extend_schema(
         summary="History",
         tags=shop.TAG,
-        parameters=[shapes.ShopSelectionQuery, *paging.SHOP_PARAMETERS],
+        parameters=[shapes.ShopSelectionQuery],
         responses={200: shop.success(shapes.ShopHistory)},
     )
     def history(self, request: Request) -> HttpResponse:
         """Lists transactions, newest first, with the sums of those that the filters select: of a card's customer, or of
         the programme. A reversal is an `adjustment`; awards of the types bonus and referral are a `bonus`."""
-        entries = _entries(request)
+        query = shapes.ShopSelectionQuery.read(request.query_params.dict())
+        entries = _entries(request, query)
         summary = listings.summary(entries)
-        pages = paging.ShopPages(total=summary.transaction_count)
-        page = pages.paginate_queryset(entries, request)
+        pages = paging.ShopPages(query, total=summary.transaction_count)
+        page = pages.cut(entries)
         data = {"data": _written(page), **pages.description(), "summary": shapes.ShopSummary.write(summary)}
         return shop.respond(data, _("Points history"))
 
     @extend_schema(
         summary="Transactions",
         tags=shop.TAG,
-        parameters=[shapes.ShopSelectionQuery, *paging.SHOP_PARAMETERS],
+        parameters=[shapes.ShopSelectionQuery],
         responses={200: shop.page_of(shapes.ShopTransaction)},
     )
     def transactions(self, request: Request) -> HttpResponse:
         """Lists what the history does, without the sums."""
-        pages = paging.ShopPages()
-        page = pages.paginate_queryset(_entries(request), request)
+        query = shapes.ShopSelectionQuery.read(request.query_params.dict())
+        pages = paging.ShopPages(query)
+        page = pages.cut(_entries(request, query))
         return shop.respond_with_page(_written(page), _("Transactions"), pages)
 
     @extend_schema(summary="Balance", tags=shop.TAG, responses={200: shop.success(shapes.ShopBalance)})
@@ -238,8 +242,7 @@ def _redeemed(outcome: ledger.Outcome, told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entries(request: Request) -> QuerySet[PointTransaction]:
-    query = shapes.ShopSelectionQuery.read(request.query_params.dict())
+def _entries(request: Request, query: dict[str, Any]) -> QuerySet[PointTransaction]:
     program, now = caller(request).program, timezone.now()
     selected = _selected(query, ZoneInfo(program.timezone))
     if query["card_id"] is not None:
@@ -270,6 +273,7 @@ def _written(entries: Iterable[PointTransaction]) -> list[dict[str, Any]]:
     return [
         shapes.ShopTransaction.write(
             entry,
+            description=reasons.told(entry.reason),
             transaction_type=listings.kind(entry),
             status=listings.status(entry, undone[entry.pk].points, at=now),
             card=entry.card and {"id": entry.card.serial, "card_number": _masked(entry.card.number)},

@@ -13,10 +13,10 @@ from loyalty import errors, idempotency
 from loyalty.api import shop
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from points import accounts, earning, ledger
+from points import accounts, ledger, reasons
 from points.api import shop_earning_shapes as shapes
-from points.earning import Deed, Kind
 from points.models import EntryType
+from points.terms import Deed, Kind
 
 _WITH_CARD = (CardNotFound, ledger.CardBlocked, ledger.CardInactive, ledger.CardExpired)
 _EARNING = (*_WITH_CARD, errors.InvalidParameters, errors.InvalidPoints)
@@ -114,7 +114,7 @@ def _posting(request: Request, body: dict[str, Any]) -> ledger.Posting:
     return ledger.Posting(type=EntryType.AWARD, account=named.account, points=None, at=at, note=note, deed=deed)
 
 
-def _deed(posting: ledger.Posting) -> earning.Deed:
+def _deed(posting: ledger.Posting) -> Deed:
     assert posting.deed is not None
     return posting.deed
 
@@ -133,8 +133,7 @@ def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
             "id": entry.serial,
             "points_awarded": entry.points,
             "transaction_type": entry.metadata["transaction_type"],
-            # What the ledger says where the caller said nothing has a translation.
-            "description": _(entry.reason),
+            "description": reasons.told(entry.reason),
             "created_at": entry.created_at,
         },
         "balance": {

@@ -9,10 +9,11 @@ from rest_framework import serializers
 from loyalty.api import fields
 from loyalty.api.fields import optional
 from loyalty.api.serializers import Faults, Input, Output
-from points.earning import Kind
+from points.terms import Kind
 
 NULLABLE_TEXT = {"allow_null": True, "schema": {"type": "string", "nullable": True}}
 _LONGEST_WORD = 255
+_EXACT = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "example": "64"}
 
 
 class EarningInput(Input):
@@ -69,11 +70,33 @@ class Awarded(Output):
     balance = AwardedBalance()
 
 
+class CampaignPart(Output):
+    """What a campaign gave of it."""
+
+    code = fields.Words(schema={"example": "double-week"})
+    points = fields.Words(schema=_EXACT)
+
+
+class CalculationTold(Output):
+    """How the points came about. Its amounts are strings: they are exact."""
+
+    base = fields.Words(help_text="By the rule alone.", schema={"type": "string", "example": "51.98"})
+    multiplier = fields.Words(help_text="The tier's.", schema={"type": "string", "example": "1.25"})
+    tier = fields.Words(help_text="Its code.", **NULLABLE_TEXT)
+    campaigns = CampaignPart(many=True, help_text="What each that counted gave of it.")
+    cap = fields.Words(
+        allow_null=True, help_text="The cap that lowered it, if one did.", schema=_EXACT | {"nullable": True}
+    )
+    rule = fields.Words(help_text="Its name.", **NULLABLE_TEXT)
+    rule_version = fields.Count(help_text="Of the rulebook.")
+    points = fields.Words(schema=_EXACT)
+
+
 class Preview(Output):
-    """What an award would give. The amounts of the calculation are strings: they are exact."""
+    """What an award would give."""
 
     points = fields.Amount()
-    calculation = fields.Object()
+    calculation = CalculationTold()
 
 
 def word(value: Any) -> str:

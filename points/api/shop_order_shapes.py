@@ -51,7 +51,7 @@ class OrderInput(Input):
     order_id = fields.Text(max_length=255, help_text="The shop's own number of the order.")
     type = fields.Choice(among=TYPES, required=False, default="purchase")
     user_id = fields.SerialInput(**optional(help_text="The customer's number; or send `user_email`."))
-    user_email = fields.Email(**optional())
+    user_email = fields.Email(**optional(help_text="Beside `user_id` it must not be another customer's."))
     order_total = fields.Money(
         least="0",
         **optional(help_text="What was ordered; of a refund, what of it is given back: left out, all that is left."),

@@ -17,11 +17,11 @@ from loyalty import errors, idempotency
 from loyalty.api import shop
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from points import accounts, ledger, orders
+from points import accounts, ledger, orders, reasons
 from points.api import shop_order_shapes as shapes
 from points.api.shop_earning_shapes import word
-from points.earning import Deed, Kind, Line
 from points.lots import ZERO
+from points.terms import Deed, Kind, Line
 
 _ORDER = {
     "order_id": "77",
@@ -131,8 +131,7 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
     return shop.answer(data, message, 201)
 
 
-# As the ledger keeps them, in whatever language the order came.
-_REASONS = {"purchase": "Purchase", "cancellation": "Order cancelled", "refund": "Order refunded"}
+_REASONS = {"purchase": reasons.PURCHASE, "cancellation": reasons.CANCELLED, "refund": reasons.REFUNDED}
 
 
 def _purchase(body: dict[str, Any], currency: str, at: Any) -> orders.Purchase:

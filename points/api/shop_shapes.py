@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
 
-from loyalty.api import fields, serializers, values
+from loyalty.api import fields, paging, serializers, values
 from loyalty.api.fields import optional
 from points.listings import Kind, Status
 from points.lots import ZERO
@@ -59,7 +59,7 @@ def _is_above(amount: Any, bound: Any) -> bool:
         return False
 
 
-class ShopSelectionQuery(serializers.Query):
+class ShopSelectionQuery(paging.ShopPageQuery):
     """Which transactions are wanted."""
 
     card_id = fields.SerialInput(**optional(help_text="All of this card's customer. Default: of the programme."))
@@ -117,7 +117,7 @@ class ShopTransaction(serializers.Output):
     points = fields.Amount(help_text="Signed.")
     balance_before = fields.Amount()
     balance_after = fields.Amount()
-    description = fields.Words(source="reason")
+    description = fields.Words()
     status = fields.Words(schema=_STATUS)
     card = ShopCardOfTransaction(allow_null=True, help_text="Null: it was made without one.")
     metadata = fields.Object(allow_null=True)

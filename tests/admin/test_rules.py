@@ -8,8 +8,8 @@ import pytest
 
 from loyalty.models import Program
 from points import rules
-from points.earning import Kind
 from points.models import Campaign, CampaignBudget, EarningRule, EarningScheme
+from points.terms import Kind
 from tests.admin import pages
 from tests.admin.conftest import Browser
 from tests.admin.rules import campaign, newest, published, rule

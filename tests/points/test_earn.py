@@ -9,9 +9,9 @@ import pytest
 from cards.models import Card
 from loyalty.models import Program
 from points import earning, ledger, rules
-from points.earning import Deed, Kind
 from points.models import AccountRef, CampaignBudget, TierChange
 from points.rule_models import Campaign, EarningRule
+from points.terms import Deed, Kind
 from tests.factories import CardFactory, CustomerFactory, make_account
 from tests.points.threads import at_once
 from tests.points.till import NOON, days

@@ -9,17 +9,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from points import earning
-from points.earning import (
+from points.earning import CapExceeded, NothingEarned, NotWorkedOut
+from points.terms import (
     Calculation,
     Campaign,
-    CapExceeded,
     Combination,
     Deed,
     Effect,
     Kind,
     Line,
-    NothingEarned,
-    NotWorkedOut,
     Rule,
     Rules,
     Situation,

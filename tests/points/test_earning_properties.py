@@ -10,17 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from points import earning
-from points.earning import (
+from points.earning import CapExceeded, NothingEarned, NotWorkedOut
+from points.terms import (
     Calculation,
     Campaign,
-    CapExceeded,
     Combination,
     Deed,
     Effect,
     Kind,
     Line,
-    NothingEarned,
-    NotWorkedOut,
     Rule,
     Rules,
     Situation,

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from loyalty import errors
 from loyalty.models import Program
 from points import earning, ledger, orders, rules, statements
-from points.earning import Deed, Kind
 from points.models import AccountRef, Order
 from points.orders import Done, Purchase
 from points.rule_models import Campaign, EarningRule
+from points.terms import Deed, Kind
 from tests.factories import make_account, make_definition
+from tests.points.proxy import proxied
 from tests.points.threads import at_once
 from tests.points.till import NOON, Till, days
 
@@ -64,6 +65,40 @@ def refund(account: AccountRef, number: str, amount: str | None = None) -> Done:
 def standing(till: Till) -> tuple[Decimal, Decimal, Decimal]:
     told = statements.balance(account=till.account, at=NOON)
     return told.balance, told.lifetime_earned, told.lifetime_redeemed
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_is_placed_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int) -> None:
+    till.award(100)
+    with proxied() as proxy:
+        proxy.lose(lost)
+        done = place(till.account, "o-1", "50.00", redeemed=30)
+        assert proxy.lost == lost
+    assert (done.points, done.balance) == (100, 100 - 30 + 100)
+    assert done.serial == till.entries()[-1].serial
+    assert till.history() == [("award", 100), ("redeem", -30), ("award", 100)]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_is_refunded_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int) -> None:
+    place(till.account, "o-1", "50.00")
+    with proxied() as proxy:
+        proxy.lose(lost)
+        done = refund(till.account, "o-1", "10.00")
+        assert proxy.lost == lost
+    assert (done.points, done.balance, done.amount) == (-20, 80, 10)
+    assert till.history() == [("award", 100), ("reverse", -20)]
+    assert Order.objects.get(program=till.account.program, number="o-1").refunded == 10
+
+
+def test_says_so_where_nothing_tells_whether_a_refund_was_committed(till: Till) -> None:
+    place(till.account, "o-1", "0.10")
+    with proxied() as proxy:
+        proxy.lose(1)
+        with pytest.raises(errors.Unavailable):
+            refund(till.account, "o-1", "0.05")
+        assert proxy.lost == 1
+    assert Order.objects.get(program=till.account.program, number="o-1").refunded == Decimal("0.05")
 
 
 def test_spends_and_earns_together(till: Till) -> None:
@@ -135,7 +170,7 @@ def test_refuses_more_than_the_order(till: Till) -> None:
     refund(till.account, "o-1", "4.00")
     with pytest.raises(orders.RefundTooLarge) as refusal:
         refund(till.account, "o-1", "6.01")
-    assert refusal.value.facts["errors"] == {"order_total": ["Of this order 6.00 are left to refund."]}
+    assert refusal.value.facts["errors"] == {"order_total": ["More than is left of this order to refund: 6.00."]}
     assert standing(till)[0] == 12  # floor(20 x 6 / 10)
 
 

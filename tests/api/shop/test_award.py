@@ -199,7 +199,7 @@ def test_a_cap_of_the_day_says_what_is_left(client: APIClient, card: Card, progr
     rules.publish(program=program, by="test")
     data(award(client, card, transaction_type="bonus", points=60))
     refused = faults(award(client, card, transaction_type="bonus", points=41))
-    assert refused == {"points": ["The limit is 100 points, of which 40 are left."]}
+    assert refused == {"points": ["More than the limit of 100 points. Left of it: 40 points."]}
     data(award(client, card, transaction_type="bonus", points=40))
 
 

@@ -191,6 +191,13 @@ def test_refuses_what_it_cannot_read(till: ShopTill, path: str, query: dict[str,
     assert list(error(till.get(path, **query), 422, "VALIDATION_ERROR")) == [field]
 
 
+@pytest.mark.parametrize("path", ["points", "transactions", "loyalty-cards"])
+def test_names_all_that_it_cannot_read(till: ShopTill, path: str) -> None:
+    answer = till.get(path, page="0", per_page="x", card_id="y", user_id="z")
+    named = {"page", "per_page", "user_id" if path == "loyalty-cards" else "card_id"}
+    assert set(error(answer, 422, "VALIDATION_ERROR")) == named
+
+
 @pytest.mark.parametrize(
     ("query", "sizes", "meta"),
     [

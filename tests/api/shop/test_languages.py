@@ -54,6 +54,39 @@ def test_words_a_refusal_in_the_language_of_the_path(till: ShopTill, kasa: ShopT
 
 
 @pytest.mark.parametrize(
+    ("body", "english", "lithuanian"),
+    [
+        (b'{"a":\n x}', "Not valid JSON: line 2, column 2.", "Netinkamas JSON: 2 eilutė, 2 stulpelis."),
+        (b"{} {}", "Not valid JSON: line 1, column 4.", "Netinkamas JSON: 1 eilutė, 4 stulpelis."),
+        (b'"\xff"', "Not UTF-8.", "Ne UTF-8."),
+        (
+            b'{"description": "\\u0000"}',
+            "Text must not hold a NUL character or half a surrogate pair.",
+            "Tekste negali būti NUL simbolio ar pusės surogatinės poros.",
+        ),
+        (b"1e99999999999999999999", "Holds a number that cannot be read.", "Yra skaičius, kurio negalima perskaityti."),
+    ],
+)
+def test_says_where_a_body_is_no_json(
+    till: ShopTill, kasa: ShopTill, body: bytes, english: str, lithuanian: str
+) -> None:
+    for shop, text in ((till, english), (kasa, lithuanian)):
+        answer = shop.client.post(f"/{shop.locale}/shop/points", body, content_type="application/json")
+        assert (answer.status_code, answer.json()["errors"]) == (400, {"body": [text]})
+
+
+def test_tells_its_own_reasons_in_the_language_of_who_asks_and_no_others(till: ShopTill, kasa: ShopTill) -> None:
+    kasa.award(10, description="Loyalty cards")
+    till.award(10)
+    kasa.redeem(10)
+    told = [[row["description"] for row in shop.history()["data"]] for shop in (till, kasa)]
+    assert told == [
+        ["Points redeemed", "Manual", "Loyalty cards"],
+        ["Panaudoti taškai", "Rankinis įrašas", "Loyalty cards"],
+    ]
+
+
+@pytest.mark.parametrize(
     ("asked", "balance", "text"),
     [
         ("150", "1", "Prašyta: 150 taškų. Yra: 1 taškas."),

@@ -61,6 +61,16 @@ def test_spends_and_earns_in_one_call(client: APIClient, card: Card) -> None:
     }
 
 
+def test_takes_no_order_of_two_customers(client: APIClient, card: Card) -> None:
+    other = CustomerFactory(program=card.customer.program)
+    refused = refusal(create(client, card, user_email=other.email.upper(), points=1), 422, "VALIDATION_ERROR")
+    assert refused == {"user_email": ["The address of another customer than user_id."]}
+    assert not Order.objects.filter(program=card.customer.program).exists()
+    data(create(client, card, order_id="o-1", user_email=card.customer.email.upper(), points=1))
+    # The shop may know a newer address than we do.
+    data(create(client, card, order_id="o-2", user_email="new@example.com", points=1))
+
+
 def test_finds_the_customer_by_address_and_the_card_by_its_number(client: APIClient, card: Card) -> None:
     second = CardFactory(customer=card.customer)
     told = data(
@@ -130,7 +140,7 @@ def test_cancels_all_that_is_left_after_a_refund(client: APIClient, card: Card) 
     assert (data(half)["points_awarded"], data(half)["points_balance"]) == (-20, 100 - 50 + 40 + 25 - 20)
     assert half.json()["message"] == "Order refunded"
     too_much = refusal(create(client, card, type="refund", order_total="10.01"), 422, "VALIDATION_ERROR")
-    assert too_much == {"order_total": ["Of this order 10.00 are left to refund."]}
+    assert too_much == {"order_total": ["More than is left of this order to refund: 10.00."]}
     rest = create(client, card, type="cancellation")
     assert (data(rest)["points_awarded"], data(rest)["points_balance"]) == (-20, 100)
     assert rest.json()["message"] == "Order cancelled"

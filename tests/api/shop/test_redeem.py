@@ -39,9 +39,7 @@ def test_answers_what_was_spent_and_what_is_left(till: ShopTill) -> None:
     assert (entry.reason, entry.reference, entry.card_id) == ("Coffee", "77", till.card.pk)
     assert entry.metadata == {
         "order_id": "77",
-        "redemption_type": "purchase_discount",
-        "purchase_amount": "25.99",
-        "discount_amount": "5",
+        "redemption": {"redemption_type": "purchase_discount", "purchase_amount": "25.99", "discount_amount": "5"},
     }
 
 
@@ -57,9 +55,21 @@ def test_makes_a_voucher_that_is_good_for_twelve_months(till: ShopTill) -> None:
     assert first["voucher_code"] != second["voucher_code"]
     assert (first["discount_amount"], second["discount_amount"]) == (5, None)
     assert shown["metadata"] == {
-        "redemption_type": "voucher",
-        "voucher_code": second["voucher_code"],
-        "expires_at": "2029-02-28T12:00:00Z",
+        "redemption": {
+            "redemption_type": "voucher",
+            "voucher_code": second["voucher_code"],
+            "expires_at": "2029-02-28T12:00:00Z",
+        }
+    }
+
+
+def test_shows_no_voucher_that_the_caller_made_up(till: ShopTill) -> None:
+    data(till.award(10), 201)
+    sent = {"voucher_code": "FREE", "redemption": {"voucher_code": "FREE"}}
+    data(till.redeem(10, redemption_type="cashback", metadata=sent), 201)
+    assert till.history()["data"][0]["metadata"] == {
+        "voucher_code": "FREE",
+        "redemption": {"redemption_type": "cashback"},
     }
 
 

@@ -1,0 +1,22 @@
+"""What entries say for themselves where nobody gave a reason: kept in English, told in the language of who asks."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from points.terms import Kind
+
+ACTIVATED = gettext_noop("Points became active")
+EXPIRED = gettext_noop("Points expired")
+EXPIRED_GIVEN_BACK = gettext_noop("Expired: the points given back had ended")
+INITIAL = gettext_noop("Initial points")
+REDEEMED = gettext_noop("Points redeemed")
+PURCHASE = Kind.PURCHASE.label
+CANCELLED = gettext_noop("Order cancelled")
+REFUNDED = gettext_noop("Order refunded")
+
+_OURS = {ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, INITIAL, REDEEMED, CANCELLED, REFUNDED, *Kind.labels}
+
+
+def told(reason: str) -> str:
+    """This will answer a reason as callers read it. What a caller wrote stays as it was written."""
+    return _(reason) if reason in _OURS else reason
