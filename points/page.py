@@ -9,7 +9,6 @@ import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from loyalty import ids
@@ -184,11 +183,14 @@ class Page:
         note: Note,
         available: Decimal,
         pending: Decimal = ZERO,
-        **facts,
+        shortfall: Decimal = ZERO,
+        valid_from: datetime.datetime | None = None,
+        expires_at: datetime.datetime | None = None,
+        reverses_id: uuid.UUID | None = None,
     ) -> PointTransaction:
         """This will add an entry that changes the available and the pending points, and the snapshot with it."""
         account = self.account
-        entry = PointTransaction(
+        entry = PointTransaction.of(
             id=entry_id,
             account_id=account.id,
             program_id=account.program_id,
@@ -198,17 +200,20 @@ class Page:
             balance_before=account.balance,
             balance_after=account.balance + available,
             pending_after=account.pending + pending,
-            effective_at=at,
-            created_at=self.written_at,
-            serial=cast(int, None),
+            shortfall=shortfall,
+            valid_from=valid_from,
+            expires_at=expires_at,
             reason=note.reason,
             reference=note.reference,
             staff_member=note.staff_member,
             metadata=note.metadata,
             actor=note.actor,
             card_id=note.card_id,
+            reverses_id=reverses_id,
             transaction_date=note.transaction_date,
-            **facts,
+            effective_at=at,
+            created_at=self.written_at,
+            serial=None,
         )
         account.version = entry.version
         account.balance = entry.balance_after
