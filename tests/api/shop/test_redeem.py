@@ -123,10 +123,8 @@ def test_describes_itself_where_nobody_does(till: ShopTill, kasa: ShopTill) -> N
     data(till.award(20), 201)
     data(till.redeem(10, description=" "), 201)
     data(kasa.redeem(10), 201)
-    assert [row["description"] for row in till.history(transaction_type="redeem")["data"]] == [
-        "Panaudoti taškai",
-        "Points redeemed",
-    ]
+    for shop, own in ((till, "Points redeemed"), (kasa, "Panaudoti taškai")):
+        assert [row["description"] for row in shop.history(transaction_type="redeem")["data"]] == [own, own]
 
 
 def test_answers_the_first_answer_again_whatever_has_happened_since(till: ShopTill) -> None:
