@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import tenacity
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 
 from loyalty import errors
 
@@ -44,26 +44,6 @@ def run(work: Callable[[], Result], *, repeatable: bool = True) -> Result:
         return _policy(is_passing)(work)
     except (OperationalError, InterfaceError) as failure:
         raise errors.Unavailable from failure
-
-
-def run_once(work: Callable[[], Result], *, was_committed: Callable[[Result], bool]) -> Result:
-    """This will do the work in a transaction, and again as `run` does, but leave it done once.
-
-    Where nobody knows whether a COMMIT arrived, the next try asks whether what the last one answered was committed, and
-    answers the same then.
-
-    Raises:
-        errors.Unavailable: the database does not answer.
-    """
-    tried: list[Result] = []
-
-    def once() -> Result:
-        with transaction.atomic():
-            if not tried or not was_committed(tried[-1]):
-                tried.append(work())
-            return tried[-1]
-
-    return run(once)
 
 
 def _policy(is_passing: Callable[[BaseException], bool]) -> tenacity.Retrying:

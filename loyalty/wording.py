@@ -15,5 +15,5 @@ def points(amount: Decimal) -> str:
 
 
 def number(amount: Decimal | int) -> str:
-    """This will write a number with the separators of the language."""
+    """This will write a number with the decimal sign of the language."""
     return number_format(amount, use_l10n=True)

@@ -18,6 +18,7 @@ from points.lots import ZERO, Lot
 from points.models import MAX_DIGITS, Clawback, EntryType, PointTransaction
 from points.page import Note, Page, Payment
 from points.terms import Calculation, Deed, Rules, Situation
+from tiers.ladder import Rung
 
 
 class InsufficientPoints(errors.Refusal):
@@ -91,13 +92,12 @@ class Book(Page):
         self.add(lot, entry)
         return entry
 
-    def work_out(self, rules: Rules, deed: Deed, *, given: Mapping[str, Decimal], at: datetime.datetime) -> Calculation:
-        """This will answer what a deed of this customer earns, before anything is posted.
+    def work_out(self, rules: Rules, deed: Deed, *, given: Mapping[str, Decimal], rung: Rung | None) -> Calculation:
+        """This will answer what a deed of this customer, who holds a tier, earns before anything is posted.
 
         Raises:
             earning.NotWorkedOut, earning.NothingEarned, earning.CapExceeded.
         """
-        rung = self.rung(at)
         situation = Situation(
             tier=rung.code if rung else None,
             multiplier=rung.multiplier if rung else Decimal(1),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
-from points import earning, rules, store
+from points import earning, rules, statements, store
 from points.book import AlreadyReversed, Book
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
@@ -114,14 +114,24 @@ class Outcome:
     refusal: errors.Refusal | None = None
     answer: idempotency.Answer | None = None
     balance: Decimal = ZERO
-    # The tier before it, and the books as they are while the answer is rendered.
-    rung_before: Rung | None = None
+    # The books as they are while the answer is rendered.
     book: Book | None = None
 
     @property
     def progress(self) -> Progress | None:
         """How far the customer is after it. Worked out when it is asked for: most answers do not tell it."""
-        return None if self.book is None else self.book.progress(self.book.clock(self.posting.at))
+        return None if self.book is None else _progress(self.book, self.posting.account, self.posting.at)
+
+    @property
+    def is_upgraded(self) -> bool:
+        """Whether the entry lifted the tier."""
+        if self.book is None or self.entry is None:
+            return False
+        caused = [change for change in self.book.tier_changes if change.entry_id == self.entry.id]
+        return any(
+            change.after is not None and (change.before is None or change.before.threshold < change.after.threshold)
+            for change in caused
+        )
 
 
 Render = Callable[[Outcome], idempotency.Answer]
@@ -209,7 +219,6 @@ class Counter:
         book = self.books[posting.account.id]
         outcome = Outcome(posting=posting)
         at = book.settle(posting.at)
-        outcome.rung_before = book.rung(at)
         outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
         if outcome.earlier is not None:
             return outcome
@@ -248,7 +257,12 @@ class Counter:
     def _earn(self, book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
         """This will award what the deed earns by the programme's rules."""
         assert posting.deed is not None
-        calculation = book.work_out(rules.of(posting.account.program).earning, posting.deed, given=self.given, at=at)
+        calculation = book.work_out(
+            rules.of(posting.account.program).earning,
+            posting.deed,
+            given=self.given,
+            rung=_rung(book, posting.account, at),
+        )
         entry = book.earn_by_rules(
             calculation, entry_id=posting.entry_id, note=posting.note, at=at, expires_at=posting.expires_at
         )
@@ -277,6 +291,21 @@ class Counter:
             record = store.Record(owner_id=posting.account.id, key=posting.key, answer=answer)
             self.answered[posting.account.id, posting.key.key] = record
             self.records.append(record)
+
+
+def _rung(book: Book, account: AccountRef, at: datetime.datetime) -> Rung | None:
+    if account.definition.counts_for_tiers:
+        return book.rung(at)
+    progress = _progress(book, account, at)
+    return progress.rung if progress else None
+
+
+def _progress(book: Book, account: AccountRef, at: datetime.datetime) -> Progress | None:
+    """This will answer how far the account's customer is by the clock: as this book says, or where other points count
+    for tiers, as is written of those."""
+    if account.definition.counts_for_tiers:
+        return book.progress(book.clock(at))
+    return statements.progress(account=account, known=statements.Statement(), at=book.clock(at))
 
 
 def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -> None:

@@ -169,16 +169,17 @@ def _rule(rules: Rules, deed: Deed) -> Rule | None:
 
 
 def _named_campaign(rules: Rules, deed: Deed, situation: Situation) -> Campaign | None:
-    """This will answer the campaign that the caller names, for a bonus or a referral.
+    """This will answer the campaign that the caller names, for a bonus or a referral. None where it does not hold, for
+    this customer or at all, and the caller says how many points it is.
 
     Raises:
-        NotWorkedOut: it does not hold, for this customer or at all.
+        NotWorkedOut: it does not hold, and it would have said so.
     """
     if deed.kind not in (Kind.BONUS, Kind.REFERRAL) or not deed.campaign:
         return None
     named = next((c for c in _campaigns(rules, deed, situation) if c.code == deed.campaign), None)
-    if named is None:
-        raise NotWorkedOut({"metadata": [_("There is no such campaign for this customer now.")]}, rule="no_campaign")
+    if named is None and deed.points is None:
+        raise NotWorkedOut({"points": [_("There is no such campaign for this customer now.")]}, rule="no_campaign")
     return named
 
 

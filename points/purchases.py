@@ -19,14 +19,13 @@ from django.db.models.fields.json import KeyTextTransform
 from cards import enrolment
 from loyalty import errors, retry
 from loyalty.models import Program
-from points import earning, ledger, rules
+from points import earning, ledger, reasons, rules
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointDefinition, PointTransaction, UnearnedPurchase
 from points.purchase_files import BadRow, Purchase
 from points.terms import Deed, Kind
 
 ACTOR = "import"
-REASON = "Purchase"
 SOURCE = "purchases"
 BATCH = 1_000
 
@@ -189,7 +188,7 @@ class _Run(abc.ABC):
         if row.items is not None:
             metadata["items"] = row.items
         note = ledger.Note(
-            reason=REASON,
+            reason=reasons.PURCHASE,
             actor=ACTOR,
             reference=row.reference,
             metadata=metadata,

@@ -18,5 +18,6 @@ _OURS = {ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, INITIAL, REDEEMED, CANCELLED, R
 
 
 def told(reason: str) -> str:
-    """This will answer a reason as callers read it. What a caller wrote stays as it was written."""
+    """This will answer a reason as callers read it: ours in the language of the request, any other as it was written.
+    A caller who writes one of ours means the same."""
     return _(reason) if reason in _OURS else reason

@@ -6,6 +6,7 @@ never get it into its history, and whoever is to be told of a fall would never b
 
 import dataclasses
 import datetime
+import functools
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from loyalty import retry
 from loyalty.models import Program
 from points import ledger
 from points.models import AccountRef, PointAccount, PointDefinition
@@ -40,9 +42,13 @@ class _Account(NamedTuple):
 
 
 def count(program: Program | None = None) -> int:
-    """This will answer how many accounts there are to look at, in all programmes or in one."""
+    """This will answer how many accounts there are to look at, in all programmes or in one.
+
+    Raises:
+        errors.Unavailable: the database did not answer in time.
+    """
     accounts = PointAccount.objects.all()
-    return (accounts.filter(program=program) if program else accounts).count()
+    return retry.run((accounts.filter(program=program) if program else accounts).count)
 
 
 def review(
@@ -74,13 +80,17 @@ def _pages(at: datetime.datetime, program: Program | None) -> Iterator[list[_Acc
     # By the primary key, all of them: an index on tier_until would have to be kept by every posting.
     last = uuid.UUID(int=0)
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PAGE, {"at": at, "last": last, "page": PAGE, "program": program.pk if program else None})
-            page = [_Account(*row) for row in cursor.fetchall()]
+        page = retry.run(functools.partial(_page, at, program, last))
         yield page
         if len(page) < PAGE:
             return
         last = page[-1].id
+
+
+def _page(at: datetime.datetime, program: Program | None, last: uuid.UUID) -> list[_Account]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE, {"at": at, "last": last, "page": PAGE, "program": program.pk if program else None})
+        return [_Account(*row) for row in cursor.fetchall()]
 
 
 def _refs(accounts: list[_Account]) -> Iterator[AccountRef]:

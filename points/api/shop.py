@@ -27,8 +27,8 @@ from points.api.shop_earning_shapes import word
 from points.models import PointTransaction
 from tiers.ladder import Progress
 
-# Where nothing expires soon, how far ahead the next expiry is looked for: as long as the longest policy, nearly.
-FAR = 3660  # Days.
+# Where nothing expires soon, how far ahead the next expiry is looked for: what ends later is no news.
+FAR = 3660  # Days: ten years.
 
 VOUCHER_MONTHS = 12
 # Without those that are read for one another; 16 of them are 80 bits.
@@ -102,7 +102,7 @@ class ShopPointsViewSet(shop.ShopViewSet):
             reason=body["description"] or reasons.REDEEMED,
             actor=caller(request).key_id,
             reference=word(sent.get("order_id")) or None,
-            # Under one name of ours, so that nothing the caller sends can pass for it.
+            # Under one name, whatever the caller calls so.
             metadata=sent | {"redemption": {name: _kept(fact) for name, fact in told.items() if fact is not None}},
             card_id=named.card_id,
         )

@@ -45,21 +45,13 @@ class EarningViewSet(shop.ShopViewSet):
         responses={201: shop.success(shapes.Awarded)},
         examples=[OpenApiExample("A purchase", value=_PURCHASE, request_only=True)],
     )
-    def award(self, request: Request, **_path: Any) -> HttpResponse:
+    def award(self, request: Request) -> HttpResponse:
         """Awards the `points` that are sent, or what the programme's rules give for the purchase or the activity: of a
         purchase `floor(amount x rate x the tier's multiplier)`, what campaigns multiply and add, lowered to the caps.
         The entry's metadata keep the calculation."""
         body = shapes.EarningInput.read(request.data)
         key = shop.key_of(request)
-        posting = _posting(request, body)
-        outcome = ledger.earn(
-            account=posting.account,
-            deed=_deed(posting),
-            note=posting.note,
-            at=posting.at,
-            key=key,
-            render=_awarded,
-        )
+        outcome = ledger.post(_posting(request, body, key), render=_awarded)
         assert outcome.answer is not None
         return shop.send(outcome.answer)
 
@@ -70,11 +62,11 @@ class EarningViewSet(shop.ShopViewSet):
         responses={200: shop.success(shapes.Preview)},
         examples=[OpenApiExample("A purchase", value=_PURCHASE, request_only=True)],
     )
-    def preview(self, request: Request, **_path: Any) -> HttpResponse:
+    def preview(self, request: Request) -> HttpResponse:
         """Answers what an award of the same body would give now, by the same arithmetic, and posts nothing."""
         body = shapes.EarningInput.read(request.data)
         shop.key_of(request)
-        [outcome] = ledger.post_many([_posting(request, body)], is_trial=True)
+        [outcome] = ledger.post_many([_posting(request, body, None)], is_trial=True)
         if outcome.refusal is not None:
             raise outcome.refusal
         entry = outcome.entry
@@ -85,7 +77,7 @@ class EarningViewSet(shop.ShopViewSet):
         )
 
 
-def _posting(request: Request, body: dict[str, Any]) -> ledger.Posting:
+def _posting(request: Request, body: dict[str, Any], key: idempotency.Key | None) -> ledger.Posting:
     named = accounts.find_by_serial(program=caller(request).program, serial=body["card_id"])
     sent = body["metadata"] or {}
     at = timezone.now()
@@ -111,12 +103,9 @@ def _posting(request: Request, body: dict[str, Any]) -> ledger.Posting:
         metadata={name: fact for name, fact in (sent | told).items() if name not in told or fact is not None},
         card_id=named.card_id,
     )
-    return ledger.Posting(type=EntryType.AWARD, account=named.account, points=None, at=at, note=note, deed=deed)
-
-
-def _deed(posting: ledger.Posting) -> Deed:
-    assert posting.deed is not None
-    return posting.deed
+    return ledger.Posting(
+        type=EntryType.AWARD, account=named.account, points=None, at=at, note=note, deed=deed, key=key
+    )
 
 
 def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
@@ -124,9 +113,8 @@ def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
     assert entry is not None
     assert entry.metadata is not None
     rung = progress.rung if progress else None
-    is_upgraded = rung is not None and outcome.rung_before is not None and rung.id != outcome.rung_before.id
     message = _("Points awarded successfully")
-    if is_upgraded:
+    if outcome.is_upgraded:
         message += _(" - Tier upgraded!")
     data = {
         "transaction": {
@@ -140,7 +128,7 @@ def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
             "current_points": entry.balance_after,
             "previous_points": entry.balance_before,
             "tier": rung.name if rung else None,
-            "tier_upgraded": is_upgraded,
+            "tier_upgraded": outcome.is_upgraded,
             "next_tier_points": progress.points_to_next if progress else None,
         },
     }

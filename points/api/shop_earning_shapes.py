@@ -100,7 +100,8 @@ class Preview(Output):
 
 
 def word(value: Any) -> str:
-    """This will read a word of the caller's metadata that rules compare: a text, or a whole number as its digits."""
+    """This will read a word of the caller's metadata that rules compare: a text, or a whole number as its digits. What
+    is longer than a reference can be is cut."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     return str(value)[:_LONGEST_WORD]

@@ -1,5 +1,6 @@
 """The shop face's orders: a purchase in one call, its cancellation and its refunds."""
 
+import datetime
 import functools
 from decimal import Decimal
 from typing import Any
@@ -60,7 +61,7 @@ class OrdersViewSet(shop.ShopViewSet):
         responses={201: shop.success(shapes.OrderDone)},
         examples=[OpenApiExample("A purchase", value=_ORDER, request_only=True)],
     )
-    def create(self, request: Request, **_path: Any) -> HttpResponse:
+    def create(self, request: Request) -> HttpResponse:
         """Posts the redemption and the award of a purchase together, or neither; an order that earns nothing is placed
         all the same. A `cancellation` or a `refund` of its `order_id` undoes what it earned and spent by the rules of
         its day: in proportion to `order_total`, or all that is left of it. `points_awarded` are below zero then."""
@@ -95,7 +96,7 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
         reason=body["description"] or _REASONS[body["type"]],
         actor=caller(request).key_id,
         reference=body["order_id"],
-        metadata=(body["meta_data"] or {}) | {"transaction_type": body["type"]},
+        metadata=_kept(body["meta_data"]) | {"transaction_type": body["type"]},
         card_id=card.pk if card else None,
     )
     try:
@@ -103,14 +104,10 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
             done = orders.place(account=account, purchase=_purchase(body, currency, at), note=note, at=at)
             message = _("Order placed")
         else:
-            done = orders.refund(
-                account=account,
-                number=body["order_id"],
-                amount=body["order_total"],
-                currency=body["currency"],
-                note=note,
-                at=at,
+            asked = orders.Refund(
+                number=body["order_id"], amount=body["order_total"], currency=body["currency"], note=note
             )
+            done = orders.refund(program=program, customer_id=customer.pk, asked=asked, at=at)
             message = _("Order refunded") if body["type"] == "refund" else _("Order cancelled")
     except errors.Refusal as refusal:
         # Returned, what was due stays written.
@@ -134,7 +131,12 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
 _REASONS = {"purchase": reasons.PURCHASE, "cancellation": reasons.CANCELLED, "refund": reasons.REFUNDED}
 
 
-def _purchase(body: dict[str, Any], currency: str, at: Any) -> orders.Purchase:
+def _kept(sent: dict[str, Any] | None) -> dict[str, Any]:
+    """This will leave out of the caller's metadata what the ledger says of its entries under these names."""
+    return {name: fact for name, fact in (sent or {}).items() if name not in ("calculation", "redemption")}
+
+
+def _purchase(body: dict[str, Any], currency: str, at: datetime.datetime) -> orders.Purchase:
     deed = Deed(
         kind=Kind.PURCHASE,
         at=at,
