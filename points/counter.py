@@ -179,7 +179,7 @@ class Desk:
                 zone=ZoneInfo(self.refs[account_id].program.timezone),
                 written_at=written_at,
                 lots=[dataclasses.replace(lot) for lot in self.lots[account_id]],
-                ladder=rules.of(self.refs[account_id].program).ladder,
+                ladders=rules.Ladders(self.refs[account_id].program),
             )
             for account_id, row in self.rows.items()
         }

@@ -1,6 +1,7 @@
 """A page of one account's books while its row is locked: entries, uses and lots that are still to be written.
 
-Plain arithmetic on rows that `points/store.py` read under the lock and writes afterwards; no SQL here.
+Plain arithmetic on rows that `points/store.py` read under the lock and writes afterwards; no SQL here, but for a ladder
+of former days, where something fell due in its time.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from loyalty import ids
 from points import reasons
 from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
 from points.models import EntryType, PointDefinition, PointTransaction
+from points.rules import Ladders
 from points.standing import Change, Standing
 from points.tallies import Tallies
 from tiers.ladder import Ladder, Progress, Rung, month_of
@@ -59,7 +61,7 @@ class Page:
         zone: ZoneInfo,
         written_at: datetime.datetime,
         lots: Iterable[Lot] = (),
-        ladder: Ladder | None = None,
+        ladders: Ladders | None = None,
     ) -> None:
         self.account = account
         self.definition = definition
@@ -67,7 +69,10 @@ class Page:
         self.written_at = written_at
         self.lots = Lots(account, zone, lots)
         self.tallies = Tallies(account.tallies)
-        self.standing = Standing(account, self.tallies, ladder) if ladder and definition.counts_for_tiers else None
+        self.ladders = ladders if definition.counts_for_tiers else None
+        self.standing: Standing | None = None
+        self.tier_changes: list[Change] = []  # The steps between tiers that are still to be written.
+        self._stand_on(self.ladders.at(written_at).ladder if self.ladders else None)
         self.turn()
 
     def turn(self) -> None:
@@ -76,14 +81,8 @@ class Page:
         self.uses: list[Use] = []
         self.made: list[Lot] = []
         self.touched: dict[uuid.UUID, Lot] = {}
-        if self.standing is not None:
-            self.standing.changes = []
+        self.tier_changes.clear()
         self.is_changed = False
-
-    @property
-    def tier_changes(self) -> list[Change]:
-        """The steps between tiers that are still to be written."""
-        return self.standing.changes if self.standing is not None else []
 
     def settle(self, at: datetime.datetime) -> datetime.datetime:
         """This will post what fell due by `at`, in time order, and answer the clock of the account.
@@ -111,8 +110,22 @@ class Page:
         self.is_changed = True
 
     def _review(self, at: datetime.datetime) -> None:
-        if self.standing is not None and self.standing.review(at):
-            self.is_changed = True
+        """This will look at the tier up to a moment, with each ladder in its own time: what staff change of it holds
+        from then on, and not for what was."""
+        if self.ladders is None:
+            return
+        account = self.account
+        last = account.clock(account.effective_at) if account.effective_at else account.tier_since
+        for epoch in self.ladders.between(last, at):
+            self._stand_on(epoch.ladder)
+            if self.standing is not None and (
+                self.standing.fall(epoch.until) if epoch.is_over else self.standing.review(epoch.until)
+            ):
+                self.is_changed = True
+
+    def _stand_on(self, ladder: Ladder | None) -> None:
+        if ladder is not (self.standing and self.standing.ladder):
+            self.standing = Standing(self.account, self.tallies, ladder, self.tier_changes) if ladder else None
 
     def earn(
         self,

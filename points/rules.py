@@ -6,6 +6,7 @@ caller's key, so that no posting has to ask which rules hold.
 
 import dataclasses
 import functools
+import itertools
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -24,10 +25,56 @@ from tiers.models import Tier, TierScheme
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Book:
-    """What holds: the ladder of tiers, if there are any, and what earns."""
+    """What holds since it was published: the ladder of tiers, if there are any, and what earns."""
 
     ladder: Ladder | None = None
     earning: Rules = dataclasses.field(default_factory=Rules)
+    published_at: datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Epoch:
+    """Until when a ladder is looked at, and whether another has taken its place by now."""
+
+    until: datetime
+    ladder: Ladder | None
+    is_over: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ladders:
+    """The ladders of a programme, each in its own time. Before the first one was published the one of today holds: an
+    import posts the past by the rules that there are."""
+
+    program: Program
+
+    def at(self, moment: datetime) -> Epoch:
+        """This will answer the ladder that holds at a moment."""
+        newest = of(self.program)
+        if newest.published_at is None or moment >= newest.published_at:
+            return Epoch(moment, newest.ladder, is_over=False)
+        held = [version for version, since in self._versions() if since <= moment]
+        if not held:
+            return Epoch(moment, newest.ladder, is_over=False)
+        return Epoch(moment, edition(program=self.program, version=held[-1]).ladder, is_over=True)
+
+    def between(self, after: datetime | None, until: datetime) -> list[Epoch]:
+        """This will answer the ladders that held one after another from `after` on, the last one at `until`."""
+        newest = of(self.program)
+        if after is None or newest.published_at is None or after >= newest.published_at:
+            return [self.at(until)]
+        versions = self._versions()
+        (_, first_at), *_ = versions
+        before = [Epoch(first_at, newest.ladder, is_over=True)] if after < first_at else []
+        replaced = [
+            Epoch(replaced_at, edition(program=self.program, version=version).ladder, is_over=True)
+            for (version, _), (_, replaced_at) in itertools.pairwise(versions)
+            if after < replaced_at
+        ]
+        return [*(epoch for epoch in before + replaced if epoch.until <= until), self.at(until)]
+
+    def _versions(self) -> tuple[tuple[int, datetime], ...]:
+        return _versions(self.program.pk, self.program.rules_version)
 
 
 _NONE = Book()
@@ -69,13 +116,17 @@ def edition(*, program: Program, version: int) -> Book:
     return _read(program.pk, version, program.timezone)
 
 
-def publish(*, program: Program, by: str) -> int:
-    """This will make the rows, as they are now, the programme's next version, and answer its number."""
+def publish(*, program: Program, by: str, at: datetime | None = None) -> int:
+    """This will make the rows, as they are now, the programme's next version, and answer its number. It holds from `at`
+    on, which is now unless it is told."""
     with transaction.atomic():
         # The programme's row is what two that publish at once wait for.
         locked = Program.objects.select_for_update(no_key=True).get(pk=program.pk)
         version = locked.rules_version + 1
-        Rulebook.objects.create(program=locked, version=version, content=_content(locked), published_by=by)
+        rulebook = Rulebook(program=locked, version=version, content=_content(locked), published_by=by)
+        if at is not None:
+            rulebook.published_at = at
+        rulebook.save(force_insert=True)
         for campaign in locked.campaigns.filter(most_in_all__isnull=False):
             CampaignBudget.objects.get_or_create(campaign=campaign)
         locked.rules_version = version
@@ -84,8 +135,8 @@ def publish(*, program: Program, by: str) -> int:
     return version
 
 
-def give_defaults(*, program: Program, by: str) -> None:
-    """This will give a new programme four tiers, and rules for purchases and some activities."""
+def give_defaults(*, program: Program, by: str, at: datetime | None = None) -> None:
+    """This will give a new programme four tiers, and rules for purchases and some activities, from `at` on."""
     with transaction.atomic():
         TierScheme.objects.create(program=program)
         EarningScheme.objects.create(program=program)
@@ -115,16 +166,25 @@ def give_defaults(*, program: Program, by: str) -> None:
                 activity=activity,
                 points=Decimal(points),
             )
-        publish(program=program, by=by)
+        publish(program=program, by=by, at=at)
+
+
+@functools.lru_cache(maxsize=1000)
+def _versions(program_id: uuid.UUID, newest: int) -> tuple[tuple[int, datetime], ...]:
+    """This will read which versions there are up to one, in their order, and when each was published."""
+    published = Rulebook.objects.filter(program_id=program_id, version__lte=newest)
+    return tuple(published.order_by("version").values_list("version", "published_at"))
 
 
 @functools.lru_cache(maxsize=1000)
 def _read(program_id: uuid.UUID, version: int, timezone: str) -> Book:
-    content = Rulebook.objects.values_list("content", flat=True).get(program_id=program_id, version=version)
+    rulebook = Rulebook.objects.get(program_id=program_id, version=version)
+    content = rulebook.content
     rungs = tuple(_parsed(Rung, row) for row in content["tiers"])
     ladder = _parsed(Ladder, content["scheme"] | {"rungs": rungs, "zone": ZoneInfo(timezone)}) if rungs else None
     return Book(
         ladder=ladder,
+        published_at=rulebook.published_at,
         earning=_parsed(
             Rules,
             content["earning"]

@@ -27,11 +27,12 @@ class Change:
 class Standing:
     """What an account's row says of the tier and of what was earned, and what becomes of it."""
 
-    def __init__(self, account: Snapshot, tallies: Tallies, ladder: Ladder) -> None:
+    def __init__(self, account: Snapshot, tallies: Tallies, ladder: Ladder, changes: list[Change]) -> None:
+        """Take the list that the steps between tiers are put into."""
         self.account = account
         self.tallies = tallies
         self.ladder = ladder
-        self.changes: list[Change] = []
+        self.changes = changes
 
     def held(self, at: datetime.datetime) -> Held:
         """This will answer the tier by the clock, whatever of it is written."""
@@ -53,6 +54,16 @@ class Standing:
         if self._is_new:
             self.start(at)
             return not self._is_new
+        for held in self.ladder.reviewed(self._written(), self.earned(), at):
+            self._move(held, held.since or at, entry_id=None)
+        return True
+
+    def fall(self, at: datetime.datetime) -> bool:
+        """This will write the falls alone that came due by `at`, by a ladder that holds no more: where it would put
+        somebody else does not matter now. It answers whether there were any."""
+        until = self.account.tier_until
+        if until is None or until > at or self.ladder.basis == Basis.LIFETIME:
+            return False
         for held in self.ladder.reviewed(self._written(), self.earned(), at):
             self._move(held, held.since or at, entry_id=None)
         return True

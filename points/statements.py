@@ -300,8 +300,8 @@ def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | Non
 
 def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
     zone = ZoneInfo(account.program.timezone)
-    ladder = rules.of(account.program).ladder
-    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots, ladder=ladder)
+    ladders = rules.Ladders(account.program)
+    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots, ladders=ladders)
 
 
 def _nothing(account: AccountRef, at: datetime.datetime) -> Statement:

@@ -27,14 +27,14 @@ def on(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text if "T" in text else f"{text}T12:00:00Z")
 
 
-def give_tiers(program: Program, **scheme: Any) -> None:
-    rules.give_defaults(program=program, by="test")
-    change_tiers(program, **scheme)
+def give_tiers(program: Program, *, at: datetime.datetime | None = None, **scheme: Any) -> None:
+    rules.give_defaults(program=program, by="test", at=at)
+    change_tiers(program, at=at, **scheme)
 
 
-def change_tiers(program: Program, **scheme: Any) -> None:
+def change_tiers(program: Program, *, at: datetime.datetime | None = None, **scheme: Any) -> None:
     TierScheme.objects.filter(program=program).update(**scheme)
-    rules.publish(program=program, by="test")
+    rules.publish(program=program, by="test", at=at)
 
 
 @pytest.fixture
@@ -474,12 +474,55 @@ def test_who_stood_for_life_gets_an_end_once_there_is_a_window(till: Till) -> No
     assert (steps(till), held(till, on("2026-06-01"))) == ([("bronze", "silver")], "bronze")
 
 
-def test_who_stood_by_a_window_has_no_end_once_life_counts(rolling: Till) -> None:
-    rolling.award(600, at=on("2026-03-10"))
-    change_tiers(rolling.account.program, basis="lifetime")
-    assert held(rolling, on("2026-12-01")) == "silver"
-    rolling.redeem(1, at=on("2026-12-01"))
-    assert (rolling.row().tier_until, steps(rolling)) == (None, [("bronze", "silver")])
+def test_who_stood_by_a_window_has_no_end_once_life_counts(account: AccountRef) -> None:
+    give_tiers(account.program, at=on("2026-01-01"), basis="rolling", window_months=2)
+    till = Till(account)
+    till.award(600, at=on("2026-03-10"))
+    change_tiers(account.program, at=on("2026-04-01"), basis="lifetime")
+    assert held(till, on("2026-12-01")) == "silver"
+    till.redeem(1, at=on("2026-12-01"))
+    assert (till.row().tier_until, steps(till)) == (None, [("bronze", "silver")])
+
+
+def test_who_fell_by_a_window_rises_when_life_counts(account: AccountRef) -> None:
+    give_tiers(account.program, at=on("2026-01-01"), basis="rolling", window_months=2)
+    till = Till(account)
+    till.award(600, at=on("2026-03-10"))
+    change_tiers(account.program, at=on("2026-09-01"), basis="lifetime")
+    assert [held(till, on(day)) for day in ("2026-05-31", "2026-06-01", "2026-12-01")] == ["silver", "bronze", "silver"]
+    till.redeem(1, at=on("2026-12-01"))
+    assert changes(till)[1:] == [
+        Change("silver", "bronze", None, on("2026-06-01T00:00:00Z")),
+        Change("bronze", "silver", None, on("2026-12-01")),
+    ]
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["nothing due", "a lot ended before"])
+def test_another_threshold_moves_nobody_before_it_was_published(account: AccountRef, moves: bool) -> None:
+    give_tiers(account.program, at=on("2026-01-01"))
+    till = Till(account)
+    till.award(300, at=on("2026-03-10"), expires_at=on("2026-05-30") if moves else None)
+    Tier.objects.filter(program=account.program, code="silver").update(threshold=250)
+    change_tiers(account.program, at=on("2026-09-01"))
+    before = statements.as_of(account=account, moment=on("2026-08-01"))
+    assert before.progress is not None
+    assert (held(till, on("2026-08-01")), before.progress.points_to_next) == ("bronze", 500 - 300)
+    assert held(till, on("2026-09-01")) == "silver"
+    till.award(1, at=on("2026-10-01"))
+    assert changes(till) == [Change("bronze", "silver", None, on("2026-10-01"))]
+    after = statements.as_of(account=account, moment=on("2026-08-01"))
+    assert after.tier is not None
+    assert (after.tier.rung, after.progress) == (before.progress.rung, before.progress)
+
+
+def test_points_that_became_active_before_are_judged_by_the_thresholds_of_then(account: AccountRef) -> None:
+    give_tiers(account.program, at=on("2026-01-01"))
+    till = Till(account)
+    till.award(300, at=on("2026-03-10"), valid_from=on("2026-05-30"))
+    Tier.objects.filter(program=account.program, code="silver").update(threshold=250)
+    change_tiers(account.program, at=on("2026-09-01"))
+    till.redeem(1, at=on("2026-10-01"))
+    assert changes(till) == [Change("bronze", "silver", None, on("2026-10-01"))]
 
 
 def test_stands_below_the_lowest_tier_where_that_has_a_threshold(rolling: Till) -> None:
