@@ -27,7 +27,7 @@ def create_program(
     with transaction.atomic():
         program.save(force_insert=True)
         create_definition(program=program, code=DEFAULT_CODE, name="Points", is_default=True)
-        rules.give_defaults(program=program, by="create_program")
+        rules.give_defaults(program=program, by="create_programme")
     return program
 
 

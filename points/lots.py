@@ -10,8 +10,8 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from points import expiry
+from tiers.ladder import ZERO
 
-ZERO = Decimal(0)
 NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 

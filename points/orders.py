@@ -6,6 +6,7 @@ Of an order of total T that was refunded by r in all, the customer keeps `floor(
 
 import dataclasses
 import datetime
+import decimal
 import functools
 import uuid
 from collections.abc import Callable
@@ -227,6 +228,8 @@ class _Undoing:
 def _undoing(order: Order, amount: Decimal | None, decimal_places: int) -> _Undoing:
     total = order.total or ZERO
     left = total - order.refunded
+    if order.is_closed and amount is None:
+        raise errors.InvalidParameters({"order_id": [_("This order is refunded already.")]}, rule="refund")
     if order.is_closed or (amount is not None and amount > left):
         raise RefundTooLarge(left)
     if amount is not None and amount <= 0 < left:
@@ -235,8 +238,11 @@ def _undoing(order: Order, amount: Decimal | None, decimal_places: int) -> _Undo
     if refunded == total:
         kept, given = ZERO, order.spent
     else:
-        kept = floor(order.earned * (total - refunded) / total, decimal_places)
-        given = floor(order.spent * refunded / total, decimal_places)
+        # Two amounts of 17 digits: their product is exact, and what a quotient that is no whole lacks to one is more
+        # than its error.
+        with decimal.localcontext(prec=50):
+            kept = floor(order.earned * (total - refunded) / total, decimal_places)
+            given = floor(order.spent * refunded / total, decimal_places)
     return _Undoing(
         refunded=refunded,
         take=order.earned - order.taken - kept,

@@ -195,7 +195,7 @@ class EarningScheme(models.Model):
     excluded_categories = _words(help_text="Lines of the cart that earn nothing, such as gift cards.")
 
     class Meta:
-        verbose_name = "earning scheme"
+        verbose_name = verbose_name_plural = "earning settings"
 
     def __str__(self) -> str:
         return f"Earning of {self.program}"
@@ -212,6 +212,8 @@ class Rulebook(models.Model):
     published_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = "version of the rules"
+        verbose_name_plural = "versions of the rules"
         constraints = [
             models.UniqueConstraint(fields=["program", "version"], name="rulebook_version_unique_in_program")
         ]

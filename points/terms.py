@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import TextChoices
 from django.utils.translation import gettext_noop
 
-ZERO, ONE = Decimal(0), Decimal(1)
+from tiers.ladder import ZERO
+
+ONE = Decimal(1)
 _UTC = ZoneInfo("UTC")
 
 

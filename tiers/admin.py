@@ -116,6 +116,10 @@ class TierSchemeAdmin(publishing.PublishedAdmin):
         "grace_days": _LOSES,
     }
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # Each programme has them once.
+        return super().has_add_permission(request) and Program.objects.filter(tier_scheme=None).exists()
+
     def has_remove_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

@@ -32,7 +32,7 @@ class TierScheme(models.Model):
     fall = models.CharField(max_length=10, choices=Fall.choices, default=Fall.REACHED)
 
     class Meta:
-        verbose_name = "tier scheme"
+        verbose_name = verbose_name_plural = "tier settings"
 
     def __str__(self) -> str:
         return f"Tiers of {self.program}"

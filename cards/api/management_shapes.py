@@ -92,7 +92,7 @@ class Card(serializers.Output):
     """A card, and the points of its customer."""
 
     id = fields.PublicId("card")
-    card_number = fields.Words(source="number", schema={"pattern": "^LC[0-9]{12}$", "example": "LC012345678901"})
+    card_number = fields.Words(source="number", schema=fields.CARD_NUMBER_SCHEMA)
     customer_id = fields.PublicId("cus")
     customer_email = fields.Words(source="customer.email", **NULLABLE_TEXT)
     customer_name = fields.Words(source="customer.name")

@@ -9,8 +9,6 @@ from rest_framework.exceptions import ErrorDetail
 from loyalty.api import fields, paging, serializers
 from loyalty.api.fields import optional
 
-_CARD_NUMBER = {"pattern": "^LC[0-9]{12}$", "example": "LC012345678901"}
-
 
 class _Named(serializers.Query):
     card_number = fields.Text(max_length=100, **optional())
@@ -39,7 +37,7 @@ class ShopCard(serializers.Output):
     id = fields.Count(source="serial")
     user_id = fields.Count(source="customer.serial")
     card_type = fields.Words(source="design")
-    card_number = fields.Words(source="number", schema=_CARD_NUMBER)
+    card_number = fields.Words(source="number", schema=fields.CARD_NUMBER_SCHEMA)
     is_active = fields.Bool()
     points_balance = fields.Amount()
     qr_code = fields.Words(source="number")
@@ -52,6 +50,6 @@ class ShopCardBalance(serializers.Output):
     """The points of a card's customer."""
 
     card_id = fields.Count(source="serial")
-    card_number = fields.Words(source="number", schema=_CARD_NUMBER)
+    card_number = fields.Words(source="number", schema=fields.CARD_NUMBER_SCHEMA)
     points_balance = fields.Amount()
     pending_points = fields.Amount()

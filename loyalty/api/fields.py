@@ -18,6 +18,7 @@ MOMENT_SCHEMA = {
     "example": "2026-01-02T15:45:00Z",
 }
 KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]{1,255}$"}
+CARD_NUMBER_SCHEMA = {"pattern": "^LC[0-9]{12}$", "example": "LC012345678901"}
 METADATA_SCHEMA = {"type": "object", "additionalProperties": {}, "example": {"order_total": 50.0}}
 
 

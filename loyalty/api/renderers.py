@@ -26,7 +26,7 @@ def dumps(value: Any) -> bytes:
 
 def number(value: Decimal) -> int | orjson.Fragment:
     """This will write a whole amount as an integer and any other with its decimals: 100, 719.7."""
-    if value.adjusted() >= _INT64_DIGITS:
+    if value and value.adjusted() >= _INT64_DIGITS:
         return orjson.Fragment(str(value))
     whole = int(value)
     if whole == value:

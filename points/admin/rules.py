@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
 from loyalty import console
+from loyalty.models import Program
 from points.admin import preview, publishing, words
 from points.models import EarningRule, EarningScheme
 from points.terms import Kind
@@ -79,6 +80,10 @@ class EarningSchemeAdmin(publishing.PublishedAdmin):
         (None, {"fields": ("program", "combination")}),
         ("What of a purchase earns", {"fields": ("spend_basis", "excluded_categories")}),
     )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # Each programme has them once.
+        return super().has_add_permission(request) and Program.objects.filter(earning_scheme=None).exists()
 
     def has_remove_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

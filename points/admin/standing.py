@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from cards.models import Customer
 from loyalty import console
-from points import statements
+from points import rules, statements
 from points.admin import rows, words
 from points.models import AccountRef, PointAccount, PointTransaction, TierChange
 from points.statements import Statement
-from tiers.ladder import Progress, Standing
+from tiers.ladder import Basis, Progress, Standing
 
 MOST_CHANGES = 20
 FIGURES = ["Definition", "Balance", "Pending", "Earned", "Redeemed", "Expired"]
@@ -96,10 +96,15 @@ def _changes(account: AccountRef) -> list[list[Any]]:
             change.from_tier or console.NOTHING,
             change.to_tier or console.NOTHING,
             console.amount(change.points, places=places),
-            rows.number(versions[change.entry_id], change.entry_id) if change.entry_id else "Time passed",
+            rows.number(versions[change.entry_id], change.entry_id) if change.entry_id else _by_no_entry(account),
         ]
         for change in changes
     ]
+
+
+def _by_no_entry(account: AccountRef) -> str:
+    ladder = rules.of(account.program).ladder
+    return "The rules changed" if ladder and ladder.basis == Basis.LIFETIME else "Time passed, or the rules changed"
 
 
 def _versions(account: AccountRef, changes: Iterable[TierChange]) -> dict[Any, int]:

@@ -23,7 +23,7 @@ from loyalty.permissions import caller, member
 from points import accounts, expiry, histories, ledger, listings, reasons, statements
 from points.accounts import Named
 from points.api import shop_shapes as shapes
-from points.api.shop_earning_shapes import word
+from points.api.shop_earning_shapes import kept, word
 from points.models import PointTransaction
 from tiers.ladder import Progress
 
@@ -96,13 +96,12 @@ class ShopPointsViewSet(shop.ShopViewSet):
         body = shapes.ShopRedeemInput.read(request.data)
         key = shop.key_of(request)
         named = find_account(request, body["card_id"])
-        now, sent = timezone.now(), body["metadata"] or {}
+        now, sent = timezone.now(), kept(body["metadata"])
         told = _told(body, at=now, zone=ZoneInfo(named.account.program.timezone))
         note = ledger.Note(
             reason=body["description"] or reasons.REDEEMED,
             actor=caller(request).key_id,
             reference=word(sent.get("order_id")) or None,
-            # Under one name, whatever the caller calls so.
             metadata=sent | {"redemption": {name: _kept(fact) for name, fact in told.items() if fact is not None}},
             card_id=named.card_id,
         )

@@ -79,7 +79,7 @@ class EarningViewSet(shop.ShopViewSet):
 
 def _posting(request: Request, body: dict[str, Any], key: idempotency.Key | None) -> ledger.Posting:
     named = accounts.find_by_serial(program=caller(request).program, serial=body["card_id"])
-    sent = body["metadata"] or {}
+    sent = shapes.kept(body["metadata"])
     at = timezone.now()
     deed = Deed(
         kind=Kind(body["transaction_type"]),

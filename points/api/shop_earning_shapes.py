@@ -99,6 +99,11 @@ class Preview(Output):
     calculation = CalculationTold()
 
 
+def kept(sent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """This will answer the caller's metadata without what the ledger itself says of an entry under these names."""
+    return {name: fact for name, fact in (sent or {}).items() if name not in ("calculation", "redemption")}
+
+
 def word(value: Any) -> str:
     """This will read a word of the caller's metadata that rules compare: a text, or a whole number as its digits. What
     is longer than a reference can be is cut."""

@@ -80,10 +80,10 @@ class OrderDone(Output):
     """What was posted. `transaction_id` is null where nothing was: the order earned and spent nothing."""
 
     transaction_id = fields.Count(allow_null=True)
-    points_awarded = fields.Amount()
+    points_awarded = fields.Amount(help_text="What it earned; below zero: what a refund took back.")
     points_balance = fields.Amount()
     loyalty_card_id = fields.Count(allow_null=True)
     card_number = fields.Words(allow_null=True)
     user_id = fields.Count()
-    order_total = fields.Amount(allow_null=True)
-    currency = fields.Words()
+    order_total = fields.Amount(allow_null=True, help_text="Of the order, or what of it was refunded by this call.")
+    currency = fields.Words(help_text="The order's.", schema={"example": "EUR"})

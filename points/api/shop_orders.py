@@ -20,7 +20,7 @@ from loyalty.models import Scope
 from loyalty.permissions import caller
 from points import accounts, ledger, orders, reasons
 from points.api import shop_order_shapes as shapes
-from points.api.shop_earning_shapes import word
+from points.api.shop_earning_shapes import kept, word
 from points.lots import ZERO
 from points.terms import Deed, Kind, Line
 
@@ -96,7 +96,7 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
         reason=body["description"] or _REASONS[body["type"]],
         actor=caller(request).key_id,
         reference=body["order_id"],
-        metadata=_kept(body["meta_data"]) | {"transaction_type": body["type"]},
+        metadata=kept(body["meta_data"]) | {"transaction_type": body["type"], "order_id": body["order_id"]},
         card_id=card.pk if card else None,
     )
     try:
@@ -129,11 +129,6 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
 
 
 _REASONS = {"purchase": reasons.PURCHASE, "cancellation": reasons.CANCELLED, "refund": reasons.REFUNDED}
-
-
-def _kept(sent: dict[str, Any] | None) -> dict[str, Any]:
-    """This will leave out of the caller's metadata what the ledger says of its entries under these names."""
-    return {name: fact for name, fact in (sent or {}).items() if name not in ("calculation", "redemption")}
 
 
 def _purchase(body: dict[str, Any], currency: str, at: datetime.datetime) -> orders.Purchase:

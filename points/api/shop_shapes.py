@@ -16,7 +16,6 @@ REDEMPTIONS = ("purchase_discount", "free_product", "voucher", "cashback")
 NULLABLE = {"nullable": True}
 _KIND = {"type": "string", "enum": [kind.value for kind in Kind]}
 _STATUS = {"type": "string", "enum": [status.value for status in Status]}
-_CARD_NUMBER = {"pattern": "^LC[0-9]{12}$", "example": "LC012345678901"}
 
 
 class ShopRedeemInput(serializers.Input):
@@ -150,7 +149,7 @@ class ShopCardOfBalance(serializers.Output):
     """The card that was asked for."""
 
     id = fields.Count(source="serial")
-    card_number = fields.Words(source="number", schema=_CARD_NUMBER)
+    card_number = fields.Words(source="number", schema=fields.CARD_NUMBER_SCHEMA)
     status = fields.Words(schema={"enum": ["active", "inactive", "blocked", "expired"]})
 
 

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class Proxy:
 
     def __init__(self, folder: str, upstream: str | tuple[str, int]) -> None:
         self.losing = 0
+        self.seconds_late = 0.0
         self.lost = 0
         self._upstream = upstream
         self._listener = socket.socket(socket.AF_UNIX)
@@ -24,9 +26,10 @@ class Proxy:
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def lose(self, count: int) -> None:
-        """This will let so many of the next COMMITs through, and hang up instead of handing on the answer."""
-        self.losing = count
+    def lose(self, count: int, *, seconds_late: float = 0) -> None:
+        """This will let so many of the next COMMITs through, and hang up instead of handing on the answer; a late one
+        arrives when the caller is trying again already."""
+        self.losing, self.seconds_late = count, seconds_late
 
     def close(self) -> None:
         # Closing alone would not wake the thread that accepts.
@@ -51,6 +54,7 @@ class Proxy:
                     self.losing -= 1
                     self.lost += 1
                     client.shutdown(socket.SHUT_RDWR)
+                    time.sleep(self.seconds_late)
                 server.sendall(sent)
                 if is_lost:
                     # Goes on only once the server has committed: it closes when it has been told to.

@@ -70,8 +70,7 @@ def test_multiplies_by_the_tier_held_before_the_award_that_lifts_it(account: Acc
     outcome = earn(account, purchase("100"))
     assert outcome.entry is not None
     assert outcome.entry.points == 200
-    assert outcome.rung_before is not None
-    assert outcome.rung_before.code == "bronze"
+    assert outcome.is_upgraded
     assert outcome.progress is not None
     assert outcome.progress.rung is not None
     assert outcome.progress.rung.code == "silver"

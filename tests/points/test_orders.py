@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from loyalty import errors
 from loyalty.models import Program
-from points import earning, ledger, orders, rules, statements
+from points import definitions, earning, ledger, orders, rules, statements
 from points.models import AccountRef, Order
 from points.orders import Done, Purchase
 from points.rule_models import Campaign, EarningRule
@@ -57,9 +57,8 @@ def place(
 
 
 def refund(account: AccountRef, number: str, amount: str | None = None) -> Done:
-    return orders.refund(
-        account=account, number=number, amount=None if amount is None else Decimal(amount), note=ORDER, at=NOON
-    )
+    asked = orders.Refund(number=number, amount=None if amount is None else Decimal(amount), note=ORDER)
+    return orders.refund(program=account.program, customer_id=account.customer_id, asked=asked, at=NOON)
 
 
 def standing(till: Till) -> tuple[Decimal, Decimal, Decimal]:
@@ -67,11 +66,12 @@ def standing(till: Till) -> tuple[Decimal, Decimal, Decimal]:
     return told.balance, told.lifetime_earned, told.lifetime_redeemed
 
 
+@pytest.mark.parametrize("late", [0, 0.5], ids=["committed", "committed while the next try waits"])
 @pytest.mark.parametrize("lost", [1, 3])
-def test_is_placed_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int) -> None:
+def test_is_placed_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int, late: float) -> None:
     till.award(100)
     with proxied() as proxy:
-        proxy.lose(lost)
+        proxy.lose(lost, seconds_late=late)
         done = place(till.account, "o-1", "50.00", redeemed=30)
         assert proxy.lost == lost
     assert (done.points, done.balance) == (100, 100 - 30 + 100)
@@ -79,11 +79,12 @@ def test_is_placed_once_where_the_answer_to_the_commit_is_lost(till: Till, lost:
     assert till.history() == [("award", 100), ("redeem", -30), ("award", 100)]
 
 
+@pytest.mark.parametrize("late", [0, 0.5], ids=["committed", "committed while the next try waits"])
 @pytest.mark.parametrize("lost", [1, 3])
-def test_is_refunded_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int) -> None:
+def test_is_refunded_once_where_the_answer_to_the_commit_is_lost(till: Till, lost: int, late: float) -> None:
     place(till.account, "o-1", "50.00")
     with proxied() as proxy:
-        proxy.lose(lost)
+        proxy.lose(lost, seconds_late=late)
         done = refund(till.account, "o-1", "10.00")
         assert proxy.lost == lost
     assert (done.points, done.balance, done.amount) == (-20, 80, 10)
@@ -159,8 +160,10 @@ def test_a_half_refund_and_the_rest_leave_everything_as_it_was(till: Till) -> No
     rules.publish(program=till.account.program, by="test")
     refund(till.account, "o-1")
     assert standing(till) == before
-    with pytest.raises(orders.RefundTooLarge):
+    with pytest.raises(errors.InvalidParameters, match="refunded already"):
         refund(till.account, "o-1")
+    with pytest.raises(orders.RefundTooLarge):
+        refund(till.account, "o-1", "0.01")
     with pytest.raises(orders.RefundTooLarge):
         refund(till.account, "o-1", "0.01")
 
@@ -204,7 +207,8 @@ def test_points_that_are_spent_meanwhile_go_by_the_kind_of_points(
 def test_what_has_expired_meanwhile_is_gone_already(shop: Program) -> None:
     till = Till(make_account(shop, make_definition(shop, expiry_policy="days", expiry_count=1)))
     place(till.account, "o-1", "10.00")
-    done = orders.refund(account=till.account, number="o-1", amount=None, note=ORDER, at=days(2))
+    asked = orders.Refund(number="o-1", amount=None, note=ORDER)
+    done = orders.refund(program=till.account.program, customer_id=till.account.customer_id, asked=asked, at=days(2))
     assert done.points == 0
     assert statements.balance(account=till.account, at=days(2)).balance == 0
 
@@ -263,5 +267,54 @@ def test_undoes_what_is_left_of_what_was_reversed_by_hand(till: Till, reversed_p
 def test_goes_by_the_currency_of_the_order(till: Till) -> None:
     place(till.account, "o-1", "10.00")
     with pytest.raises(errors.InvalidParameters):
-        orders.refund(account=till.account, number="o-1", amount=Decimal(1), currency="USD", note=ORDER, at=NOON)
+        orders.refund(
+            program=till.account.program,
+            customer_id=till.account.customer_id,
+            asked=orders.Refund(number="o-1", amount=Decimal(1), currency="USD", note=ORDER),
+            at=NOON,
+        )
     assert standing(till)[0] == 20
+
+
+def test_is_undone_whatever_the_default_points_are_by_now(till: Till) -> None:
+    place(till.account, "o-1", "50.00")
+    other = make_definition(till.account.program, decimal_places=2)
+    definitions.make_default(other)
+    done = refund(till.account, "o-1", "25.00")
+    assert (done.points, done.balance) == (-50, 50)
+    assert till.history() == [("award", 100), ("reverse", -50)]
+
+
+def test_a_free_order_is_cancelled_with_its_total(till: Till) -> None:
+    place(till.account, "o-1", "0.00", points=50)
+    assert refund(till.account, "o-1", "0.00").points == -50
+    with pytest.raises(orders.RefundTooLarge):
+        refund(till.account, "o-1", "0.00")
+
+
+def test_nothing_is_no_refund(till: Till) -> None:
+    place(till.account, "o-1", "50.00")
+    with pytest.raises(errors.InvalidParameters) as refusal:
+        refund(till.account, "o-1", "0.00")
+    assert refusal.value.faults == {"order_total": ["Must be above zero."]}
+    assert till.history() == [("award", 100)]
+
+
+def test_rounds_down_also_where_a_product_has_more_than_28_digits(till: Till) -> None:
+    till.account.program.earning_rules.update(most_per_transaction=None)
+    rules.publish(program=till.account.program, by="test")
+    total, earned, back = Decimal("6322678642588.92"), 60086253592415, Decimal("4735582282078.91")
+    place(till.account, "o-1", str(total), points=earned)
+    # In hundredths, all whole numbers.
+    kept = earned * int((total - back) * 100) // int(total * 100)
+    assert refund(till.account, "o-1", str(back)).points == -(earned - kept) == -45003615396818
+
+
+def test_names_the_points_that_are_too_fine(till: Till) -> None:
+    till.award(10)
+    deed = Deed(kind=Kind.PURCHASE, amount=Decimal(5), at=NOON)
+    purchase = Purchase(number="o-1", currency="EUR", deed=deed, redeemed=Decimal("0.5"))
+    with pytest.raises(errors.InvalidPoints) as refusal:
+        orders.place(account=till.account, purchase=purchase, note=ORDER, at=NOON)
+    assert list(refusal.value.faults) == ["points_redeemed"]
+    assert not Order.objects.filter(program=till.account.program).exists()

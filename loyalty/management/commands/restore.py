@@ -20,7 +20,7 @@ class Command(BaseCommand):
             raise CommandError("DATABASE_URL is set: use pg_restore, or what your database's host offers")
         if not file.is_file():
             known = "\n".join(str(path) for path in sorted((settings.DATA_DIR / "backups").glob("*.dump")))
-            raise CommandError(f"name a file: make restore FILE=…; there are:\n{known or 'none'}")
+            raise CommandError(f"there is no file {str(file)!r}: make restore FILE=…; there are:\n{known or 'none'}")
         connections.close_all()
         try:
             backups.read(embedded.Server(settings.DATA_DIR), file)

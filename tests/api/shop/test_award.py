@@ -10,11 +10,13 @@ from rest_framework.test import APIClient
 from cards.models import Card
 from loyalty.models import Program
 from points import rules
-from points.models import PointTransaction, TierChange
+from points.models import AccountRef, PointTransaction, TierChange
 from points.rule_models import EarningRule
 from tests.api.management.till import nothing_moves
 from tests.factories import CardFactory, CustomerFactory, make_definition
 from tests.points.threads import at_once
+from tests.points.till import Till
+from tiers.models import Tier
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_awards_activities(client: APIClient, card: Card, activity: str, points:
         ({"transaction_type": "gift"}, "transaction_type"),
         ({"transaction_type": "activity", "activity": "dance"}, "points"),
         ({"transaction_type": "activity", "activity": "Dance/1", "points": 1}, "activity"),
-        ({"transaction_type": "bonus", "points": 1, "metadata": {"campaign_id": "gone"}}, "metadata"),
+        ({"transaction_type": "bonus", "metadata": {"campaign_id": "gone"}}, "points"),
         ({"transaction_type": "bonus"}, "points"),
         ({"transaction_type": "manual"}, "points"),
     ],
@@ -214,3 +216,28 @@ def test_costs_no_statement_more_than_an_award_without_rules(client: APIClient, 
         by_rules = statements(lambda: data(award(client, card, purchase_amount=5)))
         without = statements(lambda: client.post("/api/points/award", plain, format="json"))
     assert len(by_rules) <= len(without)
+
+
+def test_tells_the_first_tier_as_an_upgrade(client: APIClient, card: Card, program: Program) -> None:
+    Tier.objects.filter(program=program, code="bronze").delete()
+    rules.publish(program=program, by="test")
+    below = data(award(client, card, transaction_type="manual", points=499))["balance"]
+    assert (below["tier"], below["tier_upgraded"]) == (None, False)
+    lifted = award(client, card, transaction_type="manual", points=1)
+    assert lifted.json()["message"] == "Points awarded successfully - Tier upgraded!"
+    assert (data(lifted)["balance"]["tier"], data(lifted)["balance"]["tier_upgraded"]) == ("Silver", True)
+
+
+def test_goes_by_the_tier_also_where_other_points_count_for_it(client: APIClient, card: Card, program: Program) -> None:
+    program.definitions.update(counts_for_tiers=False)
+    kind = make_definition(program, counts_for_tiers=True)
+    Till(AccountRef(program=program, definition=kind, customer_id=card.customer_id)).award(1500)
+    told = data(award(client, card, purchase_amount=25.99))
+    assert told["transaction"]["points_awarded"] == 77
+    assert (told["balance"]["tier"], told["balance"]["tier_upgraded"]) == ("Gold", False)
+    assert told["balance"]["next_tier_points"] == 5000 - 1500
+
+
+def test_awards_what_is_sent_whatever_campaign_is_named(client: APIClient, card: Card) -> None:
+    told = award(client, card, transaction_type="bonus", points=50, metadata={"campaign_id": "gone"})
+    assert data(told)["transaction"]["points_awarded"] == 50

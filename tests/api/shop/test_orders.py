@@ -61,6 +61,21 @@ def test_spends_and_earns_in_one_call(client: APIClient, card: Card) -> None:
     }
 
 
+def test_keeps_the_names_that_are_ours_for_ourselves(client: APIClient, card: Card) -> None:
+    forged = {"redemption": {"voucher_code": "FREE"}, "calculation": {"points": "9"}, "order_id": "x", "till": "3"}
+    data(create(client, card, order_id="o-0", points=100, meta_data=forged))
+    data(create(client, card, order_total=20, points_redeemed=5, meta_data=forged))
+    data(create(client, card, type="refund", meta_data=forged))
+    entries = list(PointTransaction.objects.filter(card=card).order_by("version"))
+    assert [entry.type for entry in entries] == ["award", "redeem", "award", "reverse", "reverse"]
+    for entry, kind, number in zip(entries, ["purchase"] * 3 + ["refund"] * 2, ["o-0"] + ["o-1"] * 4, strict=True):
+        assert entry.metadata is not None
+        own = {"transaction_type": kind, "order_id": number, "till": "3"}
+        assert {name: fact for name, fact in entry.metadata.items() if name != "calculation"} == own
+        assert entry.metadata.get("calculation", {}).get("points") != "9"
+        assert ("calculation" in entry.metadata) is (entry.type == "award")
+
+
 def test_takes_no_order_of_two_customers(client: APIClient, card: Card) -> None:
     other = CustomerFactory(program=card.customer.program)
     refused = refusal(create(client, card, user_email=other.email.upper(), points=1), 422, "VALIDATION_ERROR")
