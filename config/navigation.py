@@ -25,6 +25,7 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+                _table("Vouchers", "redeem", "rewards", "rewardvoucher"),
             ],
         },
         {
@@ -46,6 +47,8 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Programmes", "storefront", "loyalty", "program"),
                 _table("Point definitions", "stars", "points", "pointdefinition"),
+                _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
+                _table("Description texts", "translate", "points", "descriptiontext"),
                 _table("API keys", "key", "loyalty", "apikey"),
                 {"title": "API explorer", "icon": "code", "link": reverse("docs")},
             ],

@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "cards",
     "tiers",
     "points",
+    "rewards",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
     "django.contrib.admin",

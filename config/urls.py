@@ -16,7 +16,8 @@ from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
 from points.api import shop as points_shop
-from points.api import shop_earning, shop_orders
+from points.api import shop_earning, shop_orders, v3, v3_bulk
+from rewards.api import v3 as vouchers
 
 register_converter(languages.LocaleConverter, "locale")
 
@@ -35,6 +36,22 @@ shop = [
     path("transactions/create", shop_orders.OrdersViewSet.as_view({"post": "create"})),
     path("validate-credentials", shop_service.ShopCredentialsViewSet.as_view({"post": "validate"})),
     path("system/health", shop_service.ShopSystemViewSet.as_view({"get": "health"})),
+]
+
+# Below /api/v3/.
+accounts = [
+    path("point-accounts", v3.PointAccountsViewSet.as_view({"get": "list", "post": "create"})),
+    path("point-accounts/definitions", v3.PointDefinitionsViewSet.as_view({"get": "list"})),
+    path("point-accounts/definitions/<str:definition_id>", v3.PointDefinitionsViewSet.as_view({"get": "retrieve"})),
+    path("point-accounts/transactions", v3_bulk.PointRowsViewSet.as_view({"get": "list", "post": "create"})),
+    path("point-accounts/<str:account_id>", v3.PointAccountsViewSet.as_view({"get": "retrieve"})),
+    path("point-transactions", v3.PointTransactionsViewSet.as_view({"get": "list", "post": "create"})),
+    path("reward-vouchers", vouchers.RewardVouchersViewSet.as_view({"get": "list", "post": "create"})),
+    path("reward-vouchers/available", vouchers.RewardVouchersViewSet.as_view({"get": "available"})),
+    path("reward-vouchers/redeemed", vouchers.RewardVouchersViewSet.as_view({"get": "redeemed"})),
+    path("reward-vouchers/<str:voucher_id>/redeem", vouchers.RewardVouchersViewSet.as_view({"post": "redeem"})),
+    path("reward-vouchers/<str:voucher_id>/reactivate", vouchers.RewardVouchersViewSet.as_view({"post": "reactivate"})),
+    path("point-transactions/<str:transaction_id>", v3.PointTransactionsViewSet.as_view({"get": "retrieve"})),
 ]
 
 # The first match wins, so what is called most stands first.
@@ -62,6 +79,7 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
     path("<locale:locale>/shop/", include(shop)),
+    path("api/v3/", include(accounts)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

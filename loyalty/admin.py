@@ -35,24 +35,43 @@ MANAGED = (
     "earningrule",
     "earningscheme",
     "campaign",
+    "descriptiontext",
+    "voucherrule",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign")),
+    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext")),
     "view_pointaccount",
     "view_pointtransaction",
     "view_rulebook",
+    "view_rewardvoucher",
     "adjust_points",
 ]
 
 # What something asks for: the rest is for what the service does not do yet.
-OFFERED = (Scope.LOYALTY_READ, Scope.LOYALTY_WRITE, Scope.POINTS_READ, Scope.POINTS_MANAGE, Scope.POINTS_ADJUST)
+OFFERED = (
+    Scope.LOYALTY_READ,
+    Scope.LOYALTY_WRITE,
+    Scope.POINTS_READ,
+    Scope.POINTS_MANAGE,
+    Scope.POINTS_ADJUST,
+    Scope.REWARDS_MANAGE,
+)
 
 
 class ProgramForm(forms.ModelForm):
     class Meta:
         model = Program
-        fields = ("name", "slug", "currency", "timezone", "locale", "transaction_limit", "is_sandbox")
+        fields = (
+            "name",
+            "slug",
+            "currency",
+            "timezone",
+            "locale",
+            "transaction_limit",
+            "has_point_accounts",
+            "is_sandbox",
+        )
         error_messages = {"slug": {"unique": "Another programme has this slug."}}
 
 
@@ -62,7 +81,17 @@ class ProgramAdmin(console.TableAdmin):
     list_display = ("name", "slug", "currency", "timezone", "is_sandbox", "created")
     search_fields = ("name", "slug")
     ordering = ("name",)
-    fields = ("name", "slug", "currency", "timezone", "locale", "transaction_limit", "is_sandbox", "created")
+    fields = (
+        "name",
+        "slug",
+        "currency",
+        "timezone",
+        "locale",
+        "transaction_limit",
+        "has_point_accounts",
+        "is_sandbox",
+        "created",
+    )
     add_fieldsets = ((None, {"fields": ("name", "slug", "currency", "timezone", "is_sandbox")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Program | None = None) -> tuple[str, ...]:
@@ -279,7 +308,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points"], codename__in=ALLOWED
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards"], codename__in=ALLOWED
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )

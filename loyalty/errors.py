@@ -59,6 +59,12 @@ class InvalidEmail(InvalidParameters):
     code = "INVALID_EMAIL"
 
 
+class InvalidSource(InvalidParameters):
+    """Transactions do not come from there."""
+
+    code = "INVALID_SOURCE"
+
+
 class InvalidPoints(Refusal):
     """The amount is not a number of points: zero, negative, too fine, too long, or no number at all."""
 
@@ -70,7 +76,7 @@ class InvalidPoints(Refusal):
         self, provided_value: Any, message: str | None = None, *, faults: Mapping[str, Sequence[str]] | None = None
     ) -> None:
         """Take every fault by field, where there are others or the field is not called points."""
-        super().__init__(message, provided_value=_echo(provided_value))
+        super().__init__(message, provided_value=echo(provided_value))
         self.faults = faults or {"points": [self.message]}
 
 
@@ -161,7 +167,7 @@ class Unavailable(Refusal):
         super().__init__(retry_after=retry_after)
 
 
-def _echo(value: Any) -> Any:
+def echo(value: Any) -> Any:
     """This will cut a value down to what is safe and useful to send back."""
     if value is None or isinstance(value, bool):
         return value

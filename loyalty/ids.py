@@ -1,16 +1,26 @@
 """Ids: UUIDv7 keys made by the application, and the form in which callers see them."""
 
 import re
+import secrets
 import uuid
 
 import uuid_utils.compat
 
+# Without those that are read for one another; 16 of them are 80 bits.
+_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_GROUPS, _GROUP = 4, 4
 _HEX = re.compile(r"[0-9a-f]{32}")
 
 
 def new_id() -> uuid.UUID:
     """This will make a key that sorts after the keys made before it in this process."""
     return uuid_utils.compat.uuid7()
+
+
+def draw_code() -> str:
+    """This will draw a code that nobody can guess, in groups that people can read out: `4K7P-2MWX-9HRD-T3QZ`."""
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    return "-".join(groups)
 
 
 def public(prefix: str, key: uuid.UUID) -> str:

@@ -55,6 +55,12 @@ class Program(models.Model):
         default=100,
         help_text="Most single point operations a minute on one account. Empty: no limit.",
     )
+    has_point_accounts = models.BooleanField(
+        "point accounts",
+        default=True,
+        db_default=True,
+        help_text="Whether the API of point accounts (/api/v3) may post. What exists stays readable.",
+    )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."
     )

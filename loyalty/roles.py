@@ -3,8 +3,14 @@
 from django.db import connections, transaction
 
 # An entry and a use never change; of a lot only what is left does. The triggers say the same, to every role.
-INSERT_ONLY = ("points_lotuse", "points_pointtransaction", "points_rulebook", "points_tierchange")
-CHANGEABLE_COLUMNS = {"points_pointlot": "remaining"}
+INSERT_ONLY = (
+    "points_lotuse",
+    "points_pointtransaction",
+    "points_rulebook",
+    "points_tierchange",
+    "rewards_voucherevent",
+)
+CHANGEABLE_COLUMNS = {"points_pointlot": "remaining", "rewards_rewardvoucher": "redeemed_at, reactivations"}
 
 TIMEOUTS = {
     "lock_timeout": "2s",

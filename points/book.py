@@ -287,7 +287,9 @@ class Book(Page):
         self.expire_lots(
             ended,
             at=at,
-            note=dataclasses.replace(note, reason=reasons.EXPIRED_GIVEN_BACK, reference=None),
+            note=dataclasses.replace(
+                note, reason=reasons.EXPIRED_GIVEN_BACK, reference=None, external=None, source=None
+            ),
         )
         return entry
 

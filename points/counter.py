@@ -10,7 +10,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from cards.models import Card
 from loyalty import errors, idempotency, ids
@@ -21,6 +21,9 @@ from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note
 from points.terms import Deed
 from tiers.ladder import Progress, Rung
+
+# No caller can write both into an entry: what has them paid for a voucher that can still be redeemed.
+VOUCHER, VOUCHER_NUMBER = "RewardVoucher", "voucher_number"
 
 LIMIT_WINDOW = datetime.timedelta(seconds=60)
 
@@ -65,6 +68,14 @@ class NotReversible(errors.Refusal):
     message = gettext_noop("Only awards, redemptions and adjustments can be reversed.")
 
 
+class TransactionIdConflict(errors.Refusal):
+    """The account has another transaction of that id."""
+
+    code = "TRANSACTION_ID_CONFLICT"
+    status = 409
+    message = gettext_noop("This transaction id was used before for another transaction.")
+
+
 class TransactionLimitExceeded(errors.Refusal):
     """The account has had as many single postings within a minute as the programme allows."""
 
@@ -78,8 +89,9 @@ class Posting:
     """What is to be posted. Its entry's id is made here, before the first try, so that a retry can look for it.
 
     `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire), what the
-    `deed` earns (award). `is_named`: the caller worked the id out from what the entry stands for, and where the
-    account has that entry, this is a replay. `may_be_nothing`: a deed that earns nothing is no refusal.
+    `deed` earns (award), what is worked out `of_balance` under the lock, which may refuse. `is_named`: the caller
+    worked the id out from what the entry stands for, and where the account has that entry, this is a replay.
+    `may_be_nothing`: a deed that earns nothing is no refusal.
     """
 
     type: EntryType
@@ -92,6 +104,7 @@ class Posting:
     expires_before: datetime.datetime | None = None
     reverses_id: uuid.UUID | None = None
     deed: Deed | None = None
+    of_balance: Callable[[Decimal], Decimal] | None = None
     may_be_nothing: bool = False
     key: idempotency.Key | None = None
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
@@ -137,8 +150,15 @@ class Outcome:
 Render = Callable[[Outcome], idempotency.Answer]
 
 
-def most_lots_pay(posting: Posting) -> Decimal:
-    """This will answer how many points of lots a posting may need; what a reversal needs is read when it is known."""
+def most_lots_pay(posting: Posting, *, most: Decimal) -> Decimal:
+    """This will answer how many points of lots a posting may need, where the account has `most` of them; what a
+    reversal needs is read when it is known."""
+    if posting.of_balance is not None:
+        try:
+            points = posting.of_balance(most)
+        except errors.Refusal:
+            return ZERO
+        posting = dataclasses.replace(posting, points=points, of_balance=None)
     match posting.type:
         case EntryType.REDEEM:
             return posting.points or ZERO
@@ -221,6 +241,9 @@ class Counter:
         at = book.settle(posting.at)
         outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
         if outcome.earlier is not None:
+            external = posting.note.external
+            if external is not None and external.fingerprint != outcome.earlier.fingerprint:
+                outcome.refusal = TransactionIdConflict()
             return outcome
         try:
             outcome.answer = self._replay(posting, facts)
@@ -338,6 +361,8 @@ def _enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransact
     points = posting.points if posting.points is not None else ZERO
     if posting.points is not None and (points == 0 or (points < 0 and posting.type != EntryType.ADJUST)):
         raise errors.InvalidPoints(points)
+    if posting.of_balance is not None:
+        points = posting.of_balance(book.account.balance)
     match posting.type:
         case EntryType.AWARD:
             return book.award(
@@ -374,8 +399,11 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
     target = store.entry(account.id, cast(uuid.UUID, posting.reverses_id))
     if target is None:
         raise TransactionNotFound
+    if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
+        raise NotReversible(gettext("These points were turned into a voucher."))
     undone = store.reversed_points(target)
-    note = dataclasses.replace(posting.note, card_id=target.card_id)
+    line = posting.note.line_item_id or target.line_item_id
+    note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)
     if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
         points = _to_reverse(posting, target.points - undone - store.expired_points(target))
         book.lots.load(store.lots_by_id(account.id, [target.id]))

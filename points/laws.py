@@ -32,13 +32,19 @@ _ENTRIES = {
     "an entry's points are what it changes": f"""
         SELECT DISTINCT e.account_id FROM {_STEPS}
         WHERE e.points <> e.balance_after + e.pending_after - COALESCE(p.balance_after + p.pending_after, 0)""",
+    "the account counts the entries that lists tell": """
+        SELECT a.id FROM {accounts} a LEFT JOIN (
+            SELECT account_id, count(*) AS entries FROM {entries} e WHERE type <> 'activate' GROUP BY account_id
+        ) e ON e.account_id = a.id
+        WHERE a.listed <> COALESCE(e.entries, 0)""",
     "time never goes back": f"""
         SELECT DISTINCT e.account_id FROM {_STEPS} WHERE e.effective_at < p.effective_at""",
     "points have the sign of what the entry does": """
         SELECT DISTINCT e.account_id FROM {entries} e WHERE CASE e.type
             WHEN 'award' THEN e.points <= 0
             WHEN 'redeem' THEN e.points >= 0
-            WHEN 'adjust' THEN e.points = 0
+            -- The balance of another system, where it was the same already.
+            WHEN 'adjust' THEN e.points = 0 AND e.source IS DISTINCT FROM 'UpdateBalance'
             WHEN 'expire' THEN e.points >= 0
             WHEN 'activate' THEN e.points <> 0
             ELSE e.type <> 'reverse' END
@@ -161,6 +167,10 @@ _LOTS = {
         JOIN {entries} e ON e.account_id = u.account_id AND e.id = u.entry_id
         JOIN {lots} l ON l.account_id = u.account_id AND l.id = u.lot_id
         WHERE e.type = 'expire' AND e.actor = 'clock' AND l.expires_at <> e.effective_at""",
+    "what an expiry uses is known for it": """
+        SELECT DISTINCT u.account_id FROM {uses} u
+        JOIN {entries} e ON e.account_id = u.account_id AND e.id = u.entry_id
+        WHERE u.is_expiry <> (e.type = 'expire')""",
     "only adjustments and reversals make a debt": """
         SELECT DISTINCT u.account_id FROM {uses} u
         JOIN {entries} e ON e.account_id = u.account_id AND e.id = u.entry_id

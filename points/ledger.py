@@ -25,13 +25,14 @@ from points.counter import (
     Outcome,
     Posting,
     Render,
+    TransactionIdConflict,
     TransactionLimitExceeded,
     TransactionNotFound,
     most_lots_pay,
 )
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType
-from points.page import Note
+from points.page import External, Note
 from points.terms import Deed
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "CardBlocked",
     "CardExpired",
     "CardInactive",
+    "External",
     "InsufficientPoints",
     "NotReversible",
     "Note",
@@ -47,6 +49,7 @@ __all__ = [
     "Posting",
     "Render",
     "Settled",
+    "TransactionIdConflict",
     "TransactionLimitExceeded",
     "TransactionNotFound",
     "adjust",
@@ -54,6 +57,7 @@ __all__ = [
     "earn",
     "expire",
     "lock",
+    "open_account",
     "post",
     "post_many",
     "redeem",
@@ -255,6 +259,16 @@ def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> Settled:
     return retry.run(once) if refs else Settled()
 
 
+def open_account(account: AccountRef) -> bool:
+    """This will make an account that does not exist yet, and answer whether it did. None needs it: the first posting
+    makes its account.
+
+    Raises:
+        errors.Unavailable: the database did not answer in time.
+    """
+    return retry.run(lambda: store.create([account])) == 1
+
+
 def lock(accounts: Iterable[AccountRef]) -> None:
     """This will lock accounts until the caller's transaction ends, so that no posting runs on them.
 
@@ -328,10 +342,12 @@ def _post(
     named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)
+    most = {row.id: row.balance + row.pending for row in rows.values()}
     for posting in postings:
         account_id = posting.account.id
         clocks[account_id] = max(posting.at, clocks.get(account_id, posting.at))
-        needs[account_id] += most_lots_pay(posting)
+        needs[account_id] += most_lots_pay(posting, most=most[account_id])
+        most[account_id] += max(posting.points or ZERO, ZERO)
     desk = Desk(rows, refs, clocks=clocks, needs=needs)
     books = desk.open()
     counter = Counter(books, named=named, render=render, is_counted=is_counted, given=given)

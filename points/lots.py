@@ -28,6 +28,7 @@ class Snapshot:
     lifetime_redeemed: Decimal = ZERO
     lifetime_expired: Decimal = ZERO
     version: int = 0
+    listed: int = 0
     effective_at: datetime.datetime | None = None
     last_activity_at: datetime.datetime | None = None
     next_due_at: datetime.datetime | None = None

@@ -12,12 +12,13 @@ from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.db.models.lookups import GreaterThan
 
 from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
+from points.description_models import DescriptionCode, DescriptionText
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
 from points.import_models import UnearnedPurchase
 from points.order_models import Order
@@ -30,6 +31,8 @@ __all__ = [
     "Campaign",
     "CampaignBudget",
     "Clawback",
+    "DescriptionCode",
+    "DescriptionText",
     "EarningRule",
     "EarningScheme",
     "EntryType",
@@ -166,6 +169,9 @@ class PointAccount(models.Model):
     lifetime_redeemed = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
     lifetime_expired = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
     version = models.BigIntegerField(default=0, help_text="How many entries there are.")
+    listed = models.BigIntegerField(
+        default=0, db_default=0, help_text="How many of them lists tell: all but those that only activate."
+    )
     effective_at = models.DateTimeField(null=True, help_text="When the newest entry took effect.")
     last_activity_at = models.DateTimeField(null=True, help_text="The customer's last award or redemption.")
     next_due_at = models.DateTimeField(null=True, help_text="No lot starts or ends before this moment.")
@@ -241,6 +247,12 @@ class PointTransaction(models.Model):
         "self", models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="reversals"
     )
     transaction_date = models.DateTimeField(null=True, help_text="The caller's word; nothing is worked out from it.")
+    external_id = models.UUIDField(null=True, help_text="The caller's own id of it, once in the account.")
+    fingerprint = models.CharField(
+        max_length=64, null=True, help_text="SHA-256 of what the caller sent under that id, in hex."
+    )
+    source = models.CharField(max_length=30, null=True, help_text="The caller's word for where it comes from.")
+    line_item_id = models.CharField(max_length=100, null=True, help_text="The line of the receipt that it is of.")
     effective_at = models.DateTimeField(help_text="When it took effect: for a settled entry, when it was due.")
     created_at = models.DateTimeField(help_text="When it was written.")
     serial = models.BigIntegerField(
@@ -258,6 +270,15 @@ class PointTransaction(models.Model):
             models.CheckConstraint(
                 condition=models.Q(type="reverse") ^ models.Q(reverses=None), name="entry_reverse_names_its_entry"
             ),
+            models.UniqueConstraint(
+                fields=["program", "external_id", "account"],
+                condition=models.Q(external_id__isnull=False),
+                name="entry_external_id_unique_in_account",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(external_id=None) ^ models.Q(fingerprint__isnull=False),
+                name="entry_external_id_has_a_fingerprint",
+            ),
         ]
         indexes = [
             models.Index(fields=["program", "id"], name="entry_program_id"),
@@ -271,6 +292,17 @@ class PointTransaction(models.Model):
                 fields=["account", "reverses"],
                 condition=models.Q(reverses__isnull=False),
                 name="entry_account_reverses",
+            ),
+            models.Index(
+                models.F("account"),
+                Coalesce("transaction_date", "effective_at"),
+                models.F("version"),
+                name="entry_account_dated",
+            ),
+            models.Index(
+                fields=["program", "line_item_id"],
+                condition=models.Q(line_item_id__isnull=False),
+                name="entry_program_line_item",
             ),
         ]
 
@@ -370,11 +402,13 @@ class LotUse(models.Model):
     )
     points = points_field()
     pays_debt = models.BooleanField(default=False, help_text="The lot paid an older debt, or got such a payment back.")
+    is_expiry = models.BooleanField(default=False, db_default=False, help_text="The entry is an expiry.")
 
     class Meta:
         indexes = [
             models.Index(fields=["account", "lot"], name="use_account_lot"),
             models.Index(fields=["account", "lot"], condition=models.Q(pays_debt=True), name="use_pays_debt"),
+            models.Index(fields=["account", "lot"], condition=models.Q(is_expiry=True), name="use_expires"),
         ]
         constraints = [
             models.CheckConstraint(

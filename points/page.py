@@ -35,6 +35,15 @@ class Use:
     lot_id: uuid.UUID | None
     points: Decimal
     pays_debt: bool
+    is_expiry: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class External:
+    """The caller's own id of an entry, and the fingerprint of what was sent under it."""
+
+    id: uuid.UUID
+    fingerprint: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +57,9 @@ class Note:
     metadata: dict | None = None
     card_id: uuid.UUID | None = None
     transaction_date: datetime.datetime | None = None
+    external: External | None = None
+    source: str | None = None
+    line_item_id: str | None = None
 
 
 class Page:
@@ -224,11 +236,16 @@ class Page:
             card_id=note.card_id,
             reverses_id=reverses_id,
             transaction_date=note.transaction_date,
+            external_id=note.external and note.external.id,
+            fingerprint=note.external and note.external.fingerprint,
+            source=note.source,
+            line_item_id=note.line_item_id,
             effective_at=at,
             created_at=self.written_at,
             serial=None,
         )
         account.version = entry.version
+        account.listed += kind != EntryType.ACTIVATE
         account.balance = entry.balance_after
         account.pending = entry.pending_after
         account.effective_at = at
@@ -280,7 +297,8 @@ class Page:
 
     def use(self, entry: PointTransaction, lot: Lot | None, points: Decimal, *, pays_debt: bool = False) -> None:
         """This will note one use of the entry, and take it off the lot."""
-        self.uses.append(Use(entry.id, next(self._positions), lot.id if lot else None, points, pays_debt))
+        is_expiry = entry.type == EntryType.EXPIRE.value
+        self.uses.append(Use(entry.id, next(self._positions), lot.id if lot else None, points, pays_debt, is_expiry))
         if lot is not None and points:
             lot.remaining -= points
             self.touched[lot.id] = lot

@@ -19,7 +19,7 @@ from loyalty import idempotency
 from loyalty.postgres import prepared
 from points.book import Book, Spent
 from points.lots import SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
-from points.models import AccountRef, EntryType, PointTransaction
+from points.models import AccountRef, PointTransaction
 from points.page import Use
 from points.standing import Change
 
@@ -34,6 +34,7 @@ _ACCOUNT_TYPES = {
     "lifetime_redeemed": "numeric",
     "lifetime_expired": "numeric",
     "version": "bigint",
+    "listed": "bigint",
     "effective_at": "timestamptz",
     "last_activity_at": "timestamptz",
     "next_due_at": "timestamptz",
@@ -66,6 +67,10 @@ _ENTRY_TYPES = {
     "card_id": "uuid",
     "reverses_id": "uuid",
     "transaction_date": "timestamptz",
+    "external_id": "uuid",
+    "fingerprint": "text",
+    "source": "text",
+    "line_item_id": "text",
     "effective_at": "timestamptz",
     "created_at": "timestamptz",
     "serial": "bigint",
@@ -89,6 +94,7 @@ _USE_TYPES = {
     "lot_id": "uuid",
     "points": "numeric",
     "pays_debt": "boolean",
+    "is_expiry": "boolean",
 }
 _CHANGE_TYPES = {
     "id": "uuid",
@@ -195,8 +201,9 @@ def budgets(campaign_ids: Iterable[str]) -> dict[str, Decimal]:
         return {str(campaign_id): given for campaign_id, given in cursor.fetchall()}
 
 
-def create(accounts: Iterable[AccountRef]) -> None:
-    """This will make the accounts that do not exist yet, in lock order; another may make them first."""
+def create(accounts: Iterable[AccountRef]) -> int:
+    """This will make the accounts that do not exist yet, in lock order, and answer how many it made; another may make
+    them first."""
     rows = [(a.id, a.program.id, a.customer_id, a.definition.id, a.definition.may_go_negative) for a in accounts]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -208,6 +215,7 @@ def create(accounts: Iterable[AccountRef]) -> None:
             " ORDER BY uuid_hash(id), id ON CONFLICT DO NOTHING",
             [list(column) for column in zip(*rows, strict=True)],
         )
+        return cursor.rowcount
 
 
 def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> list[Facts]:
@@ -305,10 +313,8 @@ def expired_points(target: PointTransaction) -> Decimal:
     """This will answer how much of the lot that an entry made has expired."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT COALESCE(SUM(u.points), 0) FROM points_lotuse u JOIN points_pointtransaction e"
-            " ON e.account_id = u.account_id AND e.id = u.entry_id"
-            " WHERE u.account_id = %s AND u.lot_id = %s AND e.type = %s",
-            [target.account_id, target.id, EntryType.EXPIRE.value],
+            "SELECT COALESCE(SUM(points), 0) FROM points_lotuse WHERE account_id = %s AND lot_id = %s AND is_expiry",
+            [target.account_id, target.id],
         )
         return cursor.fetchone()[0]
 
@@ -383,7 +389,8 @@ def _updated(sql: str, rows: list[tuple[Any, ...]]) -> list[Part]:
 
 
 def _entry_row(entry: PointTransaction) -> dict[str, Any]:
-    return {column: getattr(entry, column) for column in _ENTRY_TYPES}
+    # What is not sent is null there.
+    return {column: value for column in _ENTRY_TYPES if (value := getattr(entry, column)) is not None}
 
 
 def _lot_row(book: Book, lot: Lot) -> dict[str, Any]:
@@ -404,6 +411,7 @@ def _use_row(book: Book, use: Use) -> dict[str, Any]:
         "lot_id": use.lot_id,
         "points": use.points,
         "pays_debt": use.pays_debt,
+        "is_expiry": use.is_expiry,
     }
 
 

@@ -144,6 +144,13 @@ def _missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
         triggers = dict(cursor.fetchall())
         cursor.execute("SELECT conname, convalidated FROM pg_constraint WHERE conrelid = ANY(%s::regclass[])", [tables])
         constraints = dict(cursor.fetchall())
-    found = triggers | constraints
+        # What is unique among some of the rows is an index to the database, and no constraint.
+        cursor.execute(
+            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            " WHERE i.indrelid = ANY(%s::regclass[]) AND i.indisunique",
+            [tables],
+        )
+        indexes = dict(cursor.fetchall())
+    found = triggers | indexes | constraints
     expected = dict.fromkeys(TRIGGERS | CONSTRAINTS, False)
     return sorted(name for name, is_good in (expected | found).items() if not is_good)

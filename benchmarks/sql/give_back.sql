@@ -28,5 +28,6 @@ UPDATE points_pointaccount a SET
     balance = a.balance - s.points,
     lifetime_redeemed = a.lifetime_redeemed + s.points,
     version = a.version + 1,
+    listed = a.listed + 1,
     effective_at = now()
 FROM spent s WHERE a.id = s.account_id

@@ -51,6 +51,7 @@ UPDATE points_pointaccount a SET
     lifetime_earned = a.lifetime_earned + t.earned,
     lifetime_redeemed = a.lifetime_redeemed + t.redeemed,
     version = a.version + t.entries,
+    listed = a.listed + t.entries,
     effective_at = t.at,
     last_activity_at = t.at,
     next_due_at = LEAST(a.next_due_at, t.ends_at)

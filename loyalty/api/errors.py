@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # Pages for people, which Django words.
 _PAGES = "/admin/"
+_V3 = "/api/v3/"
 _AWAY = "<!doctype html><title>One moment</title><h1>One moment</h1><p>The database does not answer. Try again shortly."
 
 
@@ -76,8 +77,10 @@ def internal_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _shape(path: str) -> refusals.Shape:
+    if languages.is_shop(path):
+        return refusals.shop
     # A path of no face answers like the first one.
-    return refusals.shop if languages.is_shop(path) else refusals.management
+    return refusals.v3 if path.startswith(_V3) else refusals.management
 
 
 def _malformed() -> errors.Refusal:

@@ -181,6 +181,23 @@ class Choice(ValueField):
         super().__init__(read, {"type": "string", "enum": list(among)}, **options)
 
 
+class UniqueId(ValueField):
+    """A UUID, with its dashes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(values.unique_id, {"type": "string", "pattern": values.UNIQUE_ID_PATTERN}, **options)
+
+
+class Word(ValueField):
+    """One of a few words, in any case."""
+
+    def __init__(self, *, among: tuple[str, ...], **options: Any) -> None:
+        told = f"In any case, one of: {', '.join(f'`{word}`' for word in among)}. "
+        options["help_text"] = told + options.get("help_text", "")
+        # No enumeration: it would say that other cases are refused.
+        super().__init__(functools.partial(values.word, among=among), {"type": "string"}, **options)
+
+
 class PublicId(serializers.Field):
     """A key as callers see it."""
 
@@ -220,6 +237,12 @@ class Time(Written):
     """A moment, written in UTC."""
 
     schema = {"type": "string", "format": "date-time", "example": "2026-01-02T15:45:00Z"}
+
+
+class Uuid(Written):
+    """A key as the accounts face writes it."""
+
+    schema = {"type": "string", "format": "uuid"}
 
 
 class Words(Written):

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from loyalty import errors
+from loyalty.api import camel_case
 from loyalty.wording import points
 
 Told = tuple[int, dict[str, Any]]
@@ -39,6 +40,48 @@ def on_shop(kind: type[errors.Refusal]) -> tuple[int, str]:
     if issubclass(kind, errors.InvalidParameters | errors.InvalidPoints):
         return 422, "VALIDATION_ERROR"
     return kind.status, kind.code
+
+
+# What of a refusal's facts the accounts face tells beside its code and message.
+V3_FACTS = (*SHOP_FACTS, "current_balance", "requested_points", "reversible_points")
+
+# Refusals that have another code there than their own in capitals and small letters.
+_V3_CODES = {
+    "INVALID_PARAMETERS": "ValidationFailed",
+    "INVALID_POINTS": "ValidationFailed",
+    "TRANSACTION_NOT_FOUND": "PointTransactionNotFound",
+    "TRANSACTION_LIMIT_EXCEEDED": "TooManyRequests",
+    "ALREADY_REVERSED": "TransactionAlreadyCancelled",
+    "NOT_REVERSIBLE": "TransactionNotCancellable",
+}
+# What the ledger names otherwise than callers of that face do.
+_V3_FIELDS = {"points": "amount", "expires_at": "valid_to", "reason": "description"}
+
+
+def v3(refusal: errors.Refusal) -> Told:
+    """This will word a refusal as the accounts face does."""
+    told: dict[str, Any] = {"errorCode": v3_code(refusal.code), "message": v3_message(refusal)}
+    told |= {camel_case.name(name): fact for name, fact in refusal.facts.items() if name in V3_FACTS}
+    if refusal.faults:
+        told["fields"] = {_v3_field(name): list(texts) for name, texts in refusal.faults.items()}
+    return refusal.status, told
+
+
+def v3_message(refusal: errors.Refusal) -> str:
+    """This will say what is wrong, as the accounts face calls the field that it is wrong with."""
+    if not isinstance(refusal, errors.InvalidParameters):
+        return refusal.message
+    field, texts = next(iter(refusal.faults.items()))
+    return f"{_v3_field(field)}: {texts[0]}"
+
+
+def _v3_field(name: str) -> str:
+    return camel_case.name(_V3_FIELDS.get(name, name))
+
+
+def v3_code(code: str) -> str:
+    """This will answer what a code is called on the accounts face."""
+    return _V3_CODES.get(code) or code.title().replace("_", "")
 
 
 def _faults(refusal: errors.Refusal) -> dict[str, list[str]]:

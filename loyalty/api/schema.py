@@ -8,9 +8,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.serializers import ListSerializer
 
 from loyalty import errors, languages
-from loyalty.api import refusals, shop_vocabulary, vocabulary
+from loyalty.api import camel_case, refusals, shop_vocabulary, v3_vocabulary, vocabulary
 from loyalty.api.fields import KEY_SCHEMA
 
 NUMBER = {"type": "number"}
@@ -103,6 +104,12 @@ class ShopView(FaceView, Protocol):
     members: frozenset[str]
 
 
+class V3View(FaceView, Protocol):
+    """What the description reads of a view of the accounts face."""
+
+    keyed: frozenset[str]
+
+
 class FaceSchema(AutoSchema):
     """Adds to what a view says of itself: its scope, the idempotency key of a POST, and every refusal it can meet.
 
@@ -150,7 +157,11 @@ class FaceSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """This will add the headers that every operation takes and answers."""
-        return [*([_IDEMPOTENCY_KEY] if self.method == "POST" else []), _REQUEST_ID, *super().get_override_parameters()]
+        return [*([_IDEMPOTENCY_KEY] if self.takes_key() else []), _REQUEST_ID, *super().get_override_parameters()]
+
+    def takes_key(self) -> bool:
+        """This will say whether the operation takes an Idempotency-Key."""
+        return self.method == "POST"
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         # A list is an object with the rows and where in the list they are.
@@ -187,7 +198,7 @@ class FaceSchema(AutoSchema):
     def _component(self, refusal: type[errors.Refusal]) -> dict[str, str]:
         _, code = self._told(refusal)
         component = ResolvedComponent(
-            name=self.prefix + code.title().replace("_", ""),
+            name=self.prefix + (code.title().replace("_", "") if code.isupper() else code),
             type=ResolvedComponent.SCHEMA,
             # Several refusals have one code, and look alike.
             object=code,
@@ -237,6 +248,52 @@ class ShopSchema(FaceSchema):
         told = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"], **facts}
         described = {name: vocabulary.describe(name, schema, self.words) for name, schema in told.items()}
         return _object({"success": _FAILURE, **described})
+
+
+class V3Schema(FaceSchema):
+    """Describes the accounts face, whose names are camelCase."""
+
+    words = {**vocabulary.WORDS, **v3_vocabulary.WORDS}
+    always = (errors.Malformed, errors.NotFound, *FaceSchema.always)
+    prefix = "V3"
+
+    def get_operation(self, *args: Any) -> dict[str, Any] | None:
+        """This will write the names of parameters as callers do."""
+        operation = super().get_operation(*args)
+        for parameter in operation.get("parameters", []) if operation else []:
+            if parameter["in"] == "query":
+                parameter["name"] = camel_case.name(parameter["name"])
+        return operation
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        # Definitions come as a bare array.
+        return isinstance(serializer, ListSerializer)
+
+    def takes_key(self) -> bool:
+        """This will say whether the operation takes an Idempotency-Key."""
+        view = cast(V3View, self.view)
+        return view.action in view.keyed
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        schema = super()._map_basic_serializer(serializer, direction)
+        if "properties" in schema:
+            schema["properties"] = {camel_case.name(name): field for name, field in schema["properties"].items()}
+        if "required" in schema:
+            schema["required"] = sorted(camel_case.name(name) for name in schema["required"])
+        return schema
+
+    def _told(self, refusal: type[errors.Refusal]) -> tuple[int, str]:
+        return refusal.status, refusals.v3_code(refusal.code)
+
+    def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
+        facts = {name: fact for name, fact in FACTS.get(refusal.code, {}).items() if name in refusals.V3_FACTS}
+        if issubclass(refusal, errors.InvalidParameters | errors.InvalidPoints):
+            facts |= {"fields": _FAULTS["errors"]}
+        told = {"error_code": {"type": "string", "enum": [code]}, "message": TEXT, **facts}
+        described = {
+            camel_case.name(name): vocabulary.describe(name, schema, self.words) for name, schema in told.items()
+        }
+        return {"description": refusal.__doc__, **_object(described)}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from loyalty.api import fields
 
 Faults = dict[str, list[serializers.ErrorDetail]]
 
-_KINDS = {"email": errors.InvalidEmail, "nul": errors.Malformed}
+_KINDS = {"email": errors.InvalidEmail, "nul": errors.Malformed, "source": errors.InvalidSource}
 
 
 class Input(serializers.Serializer):
@@ -75,7 +75,7 @@ class Output(serializers.Serializer):
     """Writes an object's attributes as a dictionary for the renderer. It describes the answer, too."""
 
     @classmethod
-    def write(cls, source: Any, **known: Any) -> dict[str, Any]:
+    def write(cls, source: Any, /, **known: Any) -> dict[str, Any]:
         """This will answer the fields of an object; those that are `known` already are taken as they are."""
         answer = {}
         for name, attribute, write in cls._plan():

@@ -2,7 +2,8 @@
 
 import datetime
 import re
-from collections.abc import Container
+import uuid
+from collections.abc import Container, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ MAX_METADATA = 1024
 MAX_DEPTH = 20
 MAX_EMAIL = 254
 CODE_PATTERN = "^[a-z0-9][a-z0-9_-]{0,49}$"
+UNIQUE_ID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 SERIAL_PATTERN = "^[1-9][0-9]{0,14}$"
 
 _TOO_LARGE = 10**MAX_DIGITS
@@ -33,6 +35,7 @@ _SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
 _CODE = re.compile(CODE_PATTERN)
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+_UNIQUE_ID = re.compile(UNIQUE_ID_PATTERN)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -326,6 +329,30 @@ def key(value: Any) -> str:
     if not isinstance(value, str) or not _KEY.fullmatch(value):
         raise Fault(_("1 to 255 printable ASCII characters."), rule="key")
     return value
+
+
+def unique_id(value: Any) -> uuid.UUID:
+    """This will read a UUID, with its dashes.
+
+    Raises:
+        Fault: it is not one.
+    """
+    if not isinstance(value, str) or not _UNIQUE_ID.fullmatch(value):
+        raise Fault(_("Must be a UUID."), rule="uuid")
+    return uuid.UUID(value)
+
+
+def word(value: Any, *, among: Sequence[str]) -> str:
+    """This will read one of a few words in any case, and answer it as it is written among them.
+
+    Raises:
+        Fault: it is none of them.
+    """
+    asked = text(value, max_length=100).lower()
+    for known in among:
+        if known.lower() == asked:
+            return known
+    raise Fault(_("Not one of the choices."), rule="choice")
 
 
 def items(value: Any) -> list[Any]:

@@ -84,7 +84,7 @@ class EntryAdmin(console.ReadOnlyAdmin):
         "after",
         "customer",
         "card",
-        "reason",
+        "told_reason",
         "reference",
         "by",
         "when",
@@ -101,7 +101,7 @@ class EntryAdmin(console.ReadOnlyAdmin):
                 "fields": (
                     ("what", "points_changed"),
                     ("account_page", "card_page"),
-                    ("reason", "reference"),
+                    ("told_reason", "reference"),
                     ("by", "posted_by"),
                     ("when", "written"),
                 )
@@ -168,6 +168,10 @@ class EntryAdmin(console.ReadOnlyAdmin):
     @display(description="Points")
     def points_changed(self, entry: PointTransaction) -> str:
         return console.amount(entry.points, places=_places(entry), is_signed=True)
+
+    @display(description="Reason")
+    def told_reason(self, entry: PointTransaction) -> str:
+        return rows.reason(entry, entry.program)
 
     @display(description="Balance before")
     def before(self, entry: PointTransaction) -> str:

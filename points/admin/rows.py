@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from loyalty import console
-from points import expiry
+from loyalty.models import Program
+from points import descriptions, expiry
 from points.models import LotUse, PointAccount, PointLot, PointTransaction
 
 MOST_ENTRIES = 25
@@ -41,6 +43,13 @@ def lots(account: PointAccount, *, is_open: bool, page: int) -> QuerySet[PointLo
     return found[start : start + MOST_LOTS + 1]
 
 
+def reason(entry: PointTransaction, program: Program) -> str:
+    """This will answer an entry's reason as people read it: texts in the place of description codes."""
+    if not descriptions.has_code(entry.reason):
+        return entry.reason
+    return descriptions.told(entry.reason, descriptions.texts(program, settings.LANGUAGE_CODE))
+
+
 def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[str, Any]:
     """This will write entries as a table, each with the lots that it took from or gave back to."""
     places, paid = account.definition.decimal_places, _uses(account, shown)
@@ -52,7 +61,7 @@ def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dic
             console.amount(entry.points, places=places, is_signed=True),
             console.amount(entry.balance_after, places=places),
             format_html_join(", ", "{}", ((text,) for text in paid.get(entry.pk, [console.NOTHING]))),
-            entry.reason,
+            reason(entry, account.program),
             entry.reference or console.NOTHING,
             entry.staff_member or entry.actor,
         ]

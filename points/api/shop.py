@@ -1,7 +1,6 @@
 """The shop face's operations on points: redemptions, balances and histories."""
 
 import datetime
-import secrets
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -16,7 +15,7 @@ from rest_framework.request import Request
 
 from cards import membership
 from cards.models import Card
-from loyalty import errors, idempotency
+from loyalty import errors, idempotency, ids
 from loyalty.api import paging, shop, values
 from loyalty.models import Scope
 from loyalty.permissions import caller, member
@@ -31,10 +30,6 @@ from tiers.ladder import Progress
 FAR = 3660  # Days: ten years.
 
 VOUCHER_MONTHS = 12
-# Without those that are read for one another; 16 of them are 80 bits.
-_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_GROUPS, _GROUP = 4, 4
-
 _EXAMPLE = {
     "card_id": 1043,
     "points": 100,
@@ -205,14 +200,9 @@ def _told(body: dict[str, Any], *, at: datetime.datetime, zone: ZoneInfo) -> dic
         "redemption_type": body["redemption_type"],
         "purchase_amount": body["purchase_amount"],
         "discount_amount": body["discount_amount"],
-        "voucher_code": _voucher_code() if is_voucher else None,
+        "voucher_code": ids.draw_code() if is_voucher else None,
         "expires_at": expiry.add_months(moment=at, months=VOUCHER_MONTHS, zone=zone) if is_voucher else None,
     }
-
-
-def _voucher_code() -> str:
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    return "-".join(groups)
 
 
 def _kept(fact: Any) -> str:

@@ -85,6 +85,7 @@ DAMAGES = {
     "versions are 1, 2, 3 … without a gap": entries("version = 14", "version = 13"),
     "an entry's balance before is what the one before it left": entries("balance_before = 71", "version = 3"),
     "an entry's points are what it changes": entries("points = -31", "version = 3"),
+    "the account counts the entries that lists tell": account("listed = listed + 1"),
     "time never goes back": entries("effective_at = '2026-01-01'", "version = 5"),
     "points have the sign of what the entry does": entries("type = 'award'", "version = 3"),
     "only awards in advance, their start and their reversal change what is pending": entries(
@@ -108,6 +109,7 @@ DAMAGES = {
     "an entry that activates moves what the lots that it names hold": uses("points = 1", 4),
     "a lot pays between its start and its end": lots("active_from = '2026-03-02 12:00:00.000001Z'", "version = 1"),
     "the clock expires a lot at its end": lots("expires_at = '2026-03-13Z'", "version = 10"),
+    "what an expiry uses is known for it": uses("is_expiry = FALSE", 11),
     "only adjustments and reversals make a debt": uses("lot_id = NULL", 3),
     "what pays a debt makes it smaller by as much": uses("points = 29", 7, "pays_debt"),
     "what was earned by month adds up to all that was earned": account(
@@ -248,6 +250,12 @@ def test_knows_every_guard_that_the_migrations_make() -> None:
             "SELECT conname FROM pg_constraint WHERE conrelid = ANY(%s::regclass[]) AND contype <> 'n'", [TABLES]
         )
         made = {name for (name,) in cursor.fetchall()}
+        cursor.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index"
+            " WHERE indrelid = ANY(%s::regclass[]) AND indisunique AND indpred IS NOT NULL",
+            [TABLES],
+        )
+        made |= {name for (name,) in cursor.fetchall()}
     # Django names its own foreign keys and checks of sizes after table and column.
     assert {name for name in made if not name.endswith(("_check",)) and "_fk_" not in name} == CONSTRAINTS
 

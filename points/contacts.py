@@ -1,0 +1,180 @@
+"""Accounts as callers name them who think in contacts: by the account's id, or by a contact and the number of a kind of
+points. A contact is a customer."""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+
+from django.db import connection
+
+from loyalty import errors
+from loyalty.models import Program
+from points import ledger
+from points.models import AccountRef, PointAccount, PointDefinition
+
+MOST_DEFINITIONS = 2**31 - 1  # What the column of their numbers holds.
+
+
+class PointAccountNotFound(errors.NotFound):
+    """The programme has no such account."""
+
+    code = "POINT_ACCOUNT_NOT_FOUND"
+    message = "There is no such account."
+
+
+class PointDefinitionNotFound(errors.NotFound):
+    """The programme has no such kind of points."""
+
+    code = "POINT_DEFINITION_NOT_FOUND"
+    message = "There is no such definition of points."
+
+
+class ContactNotFound(errors.NotFound):
+    """The programme has no such customer."""
+
+    code = "CONTACT_NOT_FOUND"
+    message = "There is no such contact."
+
+
+class PointSystemNotActive(errors.Refusal):
+    """The programme keeps no point accounts: nothing is posted to them by this API."""
+
+    code = "POINT_SYSTEM_NOT_ACTIVE"
+    status = 400
+    message = "The programme has its point accounts switched off."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """An account by the clock: what fell due is written. `expires_at`: when the next part of its balance ends."""
+
+    ref: AccountRef
+    balance: Decimal
+    pending: Decimal
+    expires_at: datetime.datetime | None
+
+
+def require_accounts(program: Program) -> None:
+    """This will let a posting go on where the programme keeps point accounts.
+
+    Raises:
+        PointSystemNotActive: it does not.
+    """
+    if not program.has_point_accounts:
+        raise PointSystemNotActive
+
+
+def find(*, program: Program, account_id: uuid.UUID) -> AccountRef:
+    """This will answer the programme's account of that id.
+
+    Raises:
+        PointAccountNotFound: there is none.
+    """
+    account = PointAccount.objects.select_related("definition").filter(program=program, pk=account_id).first()
+    if account is None:
+        raise PointAccountNotFound
+    return AccountRef(program=program, definition=account.definition, customer_id=account.customer_id)
+
+
+def name(*, program: Program, contact_id: uuid.UUID, definition_id: int) -> AccountRef:
+    """This will answer a contact's account of the definition with that number, whether it exists yet or not.
+
+    Raises:
+        ContactNotFound, PointDefinitionNotFound: the programme has no such customer, no such definition.
+    """
+    require_contact(program=program, contact_id=contact_id)
+    definition = find_definition(program=program, number=definition_id)
+    return AccountRef(program=program, definition=definition, customer_id=contact_id)
+
+
+def require_contact(*, program: Program, contact_id: uuid.UUID) -> None:
+    """This will let a request go on whose contact the programme has.
+
+    Raises:
+        ContactNotFound: it has none of that id.
+    """
+    if not program.customers.filter(pk=contact_id).exists():
+        raise ContactNotFound
+
+
+def find_definition(*, program: Program, number: int) -> PointDefinition:
+    """This will answer the programme's definition of that number.
+
+    Raises:
+        PointDefinitionNotFound: there is none.
+    """
+    found = find_definitions(program=program, numbers=[number])
+    if number not in found:
+        raise PointDefinitionNotFound
+    return found[number]
+
+
+def find_definitions(*, program: Program, numbers: Iterable[int]) -> dict[int, PointDefinition]:
+    """This will answer, by number, those of the programme's definitions that there are."""
+    possible = {number for number in numbers if number <= MOST_DEFINITIONS}
+    return {kind.number: kind for kind in program.definitions.filter(number__in=possible)}
+
+
+def find_contacts(*, program: Program, contact_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """This will answer those of the contacts that the programme has."""
+    return set(program.customers.filter(pk__in=set(contact_ids)).values_list("pk", flat=True))
+
+
+def of_contact(*, program: Program, contact_id: uuid.UUID) -> list[AccountRef]:
+    """This will answer the accounts that a contact has, in the order of their definitions' numbers.
+
+    Raises:
+        ContactNotFound: the programme has no such customer.
+    """
+    require_contact(program=program, contact_id=contact_id)
+    # By their ids, which are worked out: accounts are indexed by nothing else.
+    named = [
+        AccountRef(program=program, definition=kind, customer_id=contact_id)
+        for kind in program.definitions.order_by("number")
+    ]
+    existing = set(PointAccount.objects.filter(pk__in=[ref.id for ref in named]).values_list("pk", flat=True))
+    return [ref for ref in named if ref.id in existing]
+
+
+def tell(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> list[Told]:
+    """This will write what fell due in accounts, and answer what they have; those that do not exist are left out."""
+    refs = {ref.id: ref for ref in accounts}
+    rows = PointAccount.objects.only("id", "balance", "pending", "next_due_at").in_bulk(list(refs))
+    due = [refs[row.pk] for row in rows.values() if row.next_due_at is not None and row.next_due_at <= at]
+    if due:
+        ledger.settle(due, at=at)
+        rows = PointAccount.objects.only("id", "balance", "pending").in_bulk(list(refs))
+    ends = _next_ends(list(rows), at=at)
+    return [
+        Told(ref=ref, balance=rows[ref.id].balance, pending=rows[ref.id].pending, expires_at=ends.get(ref.id))
+        for ref in refs.values()
+        if ref.id in rows
+    ]
+
+
+_NEXT_ENDS = """
+SELECT a.id, LEAST(dated.ends_at, idle.ends_at)
+FROM points_pointaccount a JOIN loyalty_program g ON g.id = a.program_id
+LEFT JOIN LATERAL (
+    SELECT l.expires_at AS ends_at FROM points_pointlot l
+    WHERE l.account_id = a.id AND l.is_open AND l.inactivity_months IS NULL AND l.expires_at > %(at)s
+    AND (l.active_from IS NULL OR l.active_from <= %(at)s)
+    ORDER BY l.expires_at, l.version LIMIT 1
+) dated ON TRUE
+LEFT JOIN LATERAL (
+    SELECT min(points_months_after(GREATEST(a.last_activity_at, l.active_from), l.inactivity_months, g.timezone))
+        AS ends_at
+    FROM points_pointlot l
+    WHERE l.account_id = a.id AND l.is_open AND l.inactivity_months IS NOT NULL AND l.active_from <= %(at)s
+) idle ON TRUE
+WHERE a.id = ANY(%(accounts)s::uuid[])
+"""
+
+
+def _next_ends(account_ids: list[uuid.UUID], *, at: datetime.datetime) -> dict[uuid.UUID, datetime.datetime | None]:
+    """This will answer when the next active lot of each account ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_ENDS, {"accounts": account_ids, "at": at})
+        return dict(cursor.fetchall())
