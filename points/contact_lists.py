@@ -65,11 +65,11 @@ def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: da
     entries = PointTransaction.objects.filter(account_id=account.id, version__lte=row.version)
     entries = entries.exclude(type=EntryType.ACTIVATE)
     waiting = PointLot.objects.filter(account_id=account.id, version__lte=row.version, is_open=True, active_from__gt=at)
-    of_entry = Exists(waiting.filter(account_id=OuterRef("account_id"), pk=OuterRef("pk")))
     if wanted.filter == Filter.PENDING:
+        # Read from the few lots that wait.
         entries = entries.filter(pk__in=waiting.values("pk"))
     elif wanted.filter == Filter.ACTIVE:
-        entries = entries.filter(~of_entry)
+        entries = entries.filter(~_is_waiting(at))
     if wanted.line_item_id is not None:
         entries = entries.filter(program=account.program, line_item_id=wanted.line_item_id)
         total = entries.count()
@@ -80,9 +80,12 @@ def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: da
     return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
 
 
-def of_line(*, program: Program, line_item_id: str, wanted: Wanted, offset: int, count: int) -> Page:
-    """This will answer the programme's entries of one line of a receipt."""
-    entries = PointTransaction.objects.filter(program=program, line_item_id=line_item_id)
+def of_line(*, program: Program, wanted: Wanted, offset: int, count: int, at: datetime.datetime) -> Page:
+    """This will answer `count` of the programme's entries of one line of a receipt, from `offset` on."""
+    entries = PointTransaction.objects.filter(program=program, line_item_id=wanted.line_item_id)
+    if wanted.filter != Filter.ALL:
+        is_waiting = _is_waiting(at)
+        entries = entries.filter(is_waiting if wanted.filter == Filter.PENDING else ~is_waiting)
     total = entries.count()
     order = [DATED_AT if wanted.sort == Sort.TRANSACTION_DATE else F("created_at"), F("id")]
     return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
@@ -104,6 +107,12 @@ def modified(entries: list[PointTransaction]) -> Mapping[Any, datetime.datetime]
             {"accounts": [entry.account_id for entry in entries], "entries": [entry.pk for entry in entries]},
         )
         return dict(cursor.fetchall())
+
+
+def _is_waiting(at: datetime.datetime) -> Exists:
+    """This will say of an entry whether any of the points that it brought are still to become active."""
+    lots = PointLot.objects.filter(account_id=OuterRef("account_id"), pk=OuterRef("pk"))
+    return Exists(lots.filter(is_open=True, active_from__gt=at))
 
 
 def _settled(account: AccountRef, at: datetime.datetime) -> PointAccount | None:

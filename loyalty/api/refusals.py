@@ -54,8 +54,6 @@ _V3_CODES = {
     "ALREADY_REVERSED": "TransactionAlreadyCancelled",
     "NOT_REVERSIBLE": "TransactionNotCancellable",
 }
-# What the ledger names otherwise than callers of that face do.
-_V3_FIELDS = {"points": "amount", "expires_at": "valid_to", "reason": "description"}
 
 
 def v3(refusal: errors.Refusal) -> Told:
@@ -63,7 +61,7 @@ def v3(refusal: errors.Refusal) -> Told:
     told: dict[str, Any] = {"errorCode": v3_code(refusal.code), "message": v3_message(refusal)}
     told |= {camel_case.name(name): fact for name, fact in refusal.facts.items() if name in V3_FACTS}
     if refusal.faults:
-        told["fields"] = {_v3_field(name): list(texts) for name, texts in refusal.faults.items()}
+        told["fields"] = {camel_case.name(name): list(texts) for name, texts in refusal.faults.items()}
     return refusal.status, told
 
 
@@ -72,11 +70,7 @@ def v3_message(refusal: errors.Refusal) -> str:
     if not isinstance(refusal, errors.InvalidParameters):
         return refusal.message
     field, texts = next(iter(refusal.faults.items()))
-    return f"{_v3_field(field)}: {texts[0]}"
-
-
-def _v3_field(name: str) -> str:
-    return camel_case.name(_V3_FIELDS.get(name, name))
+    return f"{camel_case.name(field)}: {texts[0]}"
 
 
 def v3_code(code: str) -> str:

@@ -59,7 +59,9 @@ def read_query(kind: type[Query], request: Request) -> dict[str, Any]:
     Raises:
         errors.InvalidParameters: a value is malformed.
     """
-    query = kind.read(camel_case.query(request.query_params.dict()))
+    # A blank value is none, as an empty one is.
+    given = {name: value for name, value in request.query_params.dict().items() if value.strip()}
+    query = kind.read(camel_case.query(given))
     return query | {"count": min(query["count"], MOST_ROWS)} if "count" in query else query
 
 

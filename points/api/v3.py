@@ -214,8 +214,11 @@ class PointTransactionsViewSet(v3.V3ViewSet):
         contacts.require_accounts(caller(request).program)
         account = _find(request, body["account_id"])
         told = _told(body, account.program)
-        posting = external.posting(account=account, told=told, actor=caller(request).key_id, at=timezone.now())
-        outcome = ledger.post(posting)
+        try:
+            posting = external.posting(account=account, told=told, actor=caller(request).key_id, at=timezone.now())
+            outcome = ledger.post(posting)
+        except errors.Refusal as refusal:
+            raise shapes.renamed(refusal) from None
         entry = outcome.earlier or outcome.entry
         assert entry is not None
         [row] = _written([entry], program=account.program, language=None)

@@ -129,7 +129,7 @@ def _post(rows: Sequence[Any], postings: Sequence[ledger.Posting | errors.Refusa
     done = {
         "accepted": len(rows) - len(bad),
         "not_accepted": [v3_rows.echo(row) for row, _ in bad],
-        "error_messages": [refusals.v3_message(refusal) for _, refusal in bad],
+        "error_messages": [refusals.v3_message(shapes.renamed(refusal)) for _, refusal in bad],
         "missing_definition_ids": list(dict.fromkeys(row["definition_id"] for row, one in missing if one.definition)),
         "missing_contact_ids": list(dict.fromkeys(row["contact_id"] for row, one in missing if one.contact)),
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework.exceptions import ErrorDetail
 
-from loyalty import languages
+from loyalty import errors, languages
 from loyalty.api import fields, serializers, v3, values
 from loyalty.api.fields import optional
 from points import contacts, external
@@ -14,6 +14,8 @@ from points.external import Kind
 
 POSTED = (Kind.ADDITION.value, Kind.DEDUCTION.value, Kind.CANCELLATION.value, Kind.ADJUSTMENT.value)
 LONGEST_LINE_ITEM = 100
+# What the ledger names otherwise than callers do who post transactions.
+_NAMES = {"points": "amount", "expires_at": "valid_to", "reason": "description"}
 LONGEST_LOOK_AHEAD = 3660  # Days.
 MOST_DEFINITIONS = contacts.MOST_DEFINITIONS
 
@@ -163,6 +165,12 @@ class PointTransactionInput(serializers.Input):
         if fault := amount_fault(data.get("amount"), kind=kind, source=source):
             faults["amount"] = [ErrorDetail(fault.text, code=fault.rule)]
         return faults
+
+
+def renamed(refusal: errors.Refusal) -> errors.Refusal:
+    """This will tell the faults of a transaction by the names that its caller gave to the fields."""
+    refusal.faults = {_NAMES.get(name, name): texts for name, texts in refusal.faults.items()}
+    return refusal
 
 
 def amount_fault(amount: Any, *, kind: str, source: Any) -> values.AmountFault | None:
