@@ -4,7 +4,7 @@ import zoneinfo
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -53,6 +53,7 @@ class Program(models.Model):
         null=True,
         blank=True,
         default=100,
+        validators=[MinValueValidator(1)],
         help_text="Most single point operations a minute on one account. Empty: no limit.",
     )
     has_point_accounts = models.BooleanField(

@@ -165,9 +165,9 @@ class PointAccount(models.Model):
     may_go_negative = models.BooleanField()
     balance = points_field(default=0)
     pending = points_field(default=0)
-    lifetime_earned = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
-    lifetime_redeemed = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
-    lifetime_expired = models.DecimalField(max_digits=MAX_DIGITS + 5, decimal_places=2, default=0)
+    lifetime_earned = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
+    lifetime_redeemed = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
+    lifetime_expired = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
     version = models.BigIntegerField(default=0, help_text="How many entries there are.")
     listed = models.BigIntegerField(
         default=0, db_default=0, help_text="How many of them lists tell: all but those that only activate."

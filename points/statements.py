@@ -22,7 +22,7 @@ from loyalty.models import Program
 from loyalty.postgres import prepared
 from points import past, rules
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
-from points.models import AccountRef, PointAccount, PointDefinition, PointTransaction
+from points.models import AccountRef, PointDefinition, PointTransaction
 from points.page import THE_CLOCK, Page
 from tiers.ladder import Progress, Standing
 
@@ -87,21 +87,18 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     """
     until = at + datetime.timedelta(days=days)
     written = _written(account, until=until)
-    if written is None:
-        return _nothing(account, at)
-    page = _page(account, written.row, written.lots, at=at)
-    page.settle(at)
-    return _statement(page, written.activity, list(_expiring(page, at=at, until=until)), at=at)
+    return _nothing(account, at) if written is None else _settled(account, written, at=at, until=until)
 
 
 def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -> Statement:
     """This will answer what the account had at a moment that is not in the future: the state after the last entry that
     took effect by then, and what was due by then."""
-    now = PointAccount.objects.filter(pk=account.id).first()
+    until = moment + datetime.timedelta(days=days)
+    now = _written(account, until=until)
     if now is None:
         return _nothing(account, moment)
-    if (now.effective_at is None or now.effective_at <= moment) and (now.tier_since or moment) <= moment:
-        return balance(account=account, at=moment, days=days)
+    if now.row.clock(moment) == moment:
+        return _settled(account, now, at=moment, until=until)
     entries = PointTransaction.objects.filter(account_id=account.id, effective_at__lte=moment)
     last = entries.order_by("-version").first()
     if last is None:
@@ -111,7 +108,6 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
     activity = posted.values_list("id", "type", "points", "created_at").first()
     # Nothing is left to settle: what was due by then has an entry by now, since a later one has been posted.
     page = _page(account, row, past.lots(account.id, last.version), at=moment)
-    until = moment + datetime.timedelta(days=days)
     expiring = list(_expiring(page, at=moment, until=until))
     held = page.standing.recorded() if page.standing else None
     return _statement(page, activity and Activity(*activity), expiring, at=moment, held=held)
@@ -296,6 +292,13 @@ def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | Non
         Activity(*first[len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if first[_ACTIVITY_ID] else None,
         [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None],
     )
+
+
+def _settled(account: AccountRef, written: _Written, *, at: datetime.datetime, until: datetime.datetime) -> Statement:
+    """This will say what an account has once what fell due by `at` is counted, and what of it expires by `until`."""
+    page = _page(account, written.row, written.lots, at=at)
+    page.settle(at)
+    return _statement(page, written.activity, list(_expiring(page, at=at, until=until)), at=at)
 
 
 def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:

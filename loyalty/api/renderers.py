@@ -13,6 +13,7 @@ from drf_orjson_renderer.renderers import ORJSONRenderer
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME
 
 _INT64_DIGITS = 18
+_MOST_DECIMALS = 100
 
 
 def dumps(value: Any) -> bytes:
@@ -26,7 +27,8 @@ def dumps(value: Any) -> bytes:
 
 def number(value: Decimal) -> int | orjson.Fragment:
     """This will write a whole amount as an integer and any other with its decimals: 100, 719.7."""
-    if value and value.adjusted() >= _INT64_DIGITS:
+    # Written out only where that is short: 1e-999999999 has as many digits, and a few bytes of a request ask for them.
+    if value and not -_MOST_DECIMALS < value.adjusted() < _INT64_DIGITS:
         return orjson.Fragment(str(value))
     whole = int(value)
     if whole == value:

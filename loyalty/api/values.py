@@ -29,7 +29,8 @@ _TOO_LARGE = 10**MAX_DIGITS
 _TOO_LARGE_DOUBLE = 2.0**63
 # An offset's plus sign in a query string that was not escaped arrives as a space.
 _UNESCAPED_OFFSET = re.compile(r"(.*T.*) (\d\d:?\d\d)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Also without hyphens, or by the week.
+_DATE = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9]")
 _KEY = re.compile(r"[ -~]{1,255}")
 _SERIAL = re.compile(SERIAL_PATTERN)
 _WHOLE = re.compile(r"-?[0-9]{1,100}")
@@ -210,8 +211,9 @@ def moment(value: Any) -> datetime.datetime | datetime.date:
     if not isinstance(value, str):
         raise Fault(_("Must be a time in ISO 8601."), rule="type")
     try:
+        named: datetime.datetime | datetime.date
         if _DATE.fullmatch(value):
-            named: datetime.datetime | datetime.date = datetime.date.fromisoformat(value)
+            named = datetime.date.fromisoformat(value)
         else:
             named = datetime.datetime.fromisoformat(_UNESCAPED_OFFSET.sub(r"\1+\2", value))
     except ValueError as failure:
@@ -392,10 +394,14 @@ def _digits(value: Decimal) -> int:
     return max(significant, -exponent)
 
 
-def _double(value: Any) -> float:
+def _double(value: Any) -> int | float:
     """This will write a number with a fraction as the database's readers keep it; a whole one must stay exact."""
-    if not isinstance(value, Decimal) or not value.is_finite() or value.as_tuple().exponent == 0:
+    if not isinstance(value, Decimal) or not value.is_finite():
         raise TypeError
+    if value.as_tuple().exponent == 0:
+        if abs(value) >= _TOO_LARGE_DOUBLE:
+            raise TypeError
+        return int(value)
     double = float(value)
     # The database writes 1e30 with all its digits, as a whole number that few readers keep exact.
     if abs(double) >= _TOO_LARGE_DOUBLE:

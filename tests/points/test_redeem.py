@@ -7,8 +7,9 @@ from cards.models import Card, Customer
 from loyalty import errors
 from loyalty.models import Program
 from points import ledger
+from points.models import EntryType
 from tests.factories import CardFactory, make_account
-from tests.points.till import NOON, Till, breaches, days
+from tests.points.till import NOON, NOTE, Till, breaches, days
 
 
 def test_spends_points(program: Program, till: Till) -> None:
@@ -171,3 +172,15 @@ def test_is_refused_on_a_card_that_does_not_redeem(
 def test_remembers_the_card(till: Till, card: Card) -> None:
     till.award(10)
     assert till.redeem(1, note=ledger.Note(reason="Order", actor="till", card_id=card.pk)).card_id == card.pk
+
+
+def test_counts_more_redeemed_points_than_one_account_can_have(till: Till) -> None:
+    most = Decimal(10**15 - 1)
+
+    def posting(kind: EntryType) -> ledger.Posting:
+        return ledger.Posting(type=kind, account=till.account, points=most, at=NOON, note=NOTE)
+
+    for _ in range(3):
+        outcomes = ledger.post_many([posting(kind) for kind in [EntryType.ADJUST, EntryType.REDEEM] * 400])
+        assert not [outcome.refusal for outcome in outcomes if outcome.refusal]
+    assert till.row().lifetime_redeemed == 3 * 400 * most

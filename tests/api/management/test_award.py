@@ -72,6 +72,8 @@ def test_takes_a_start_in_the_past_for_now(till: Till) -> None:
         ("2026-06-01T12:00:00.25Z", "2026-06-01T12:00:00.250000Z"),
         # Midnight in Vilnius, in summer time.
         ("2026-06-01", "2026-05-31T21:00:00Z"),
+        ("20260601", "2026-05-31T21:00:00Z"),
+        ("2026-W23-1", "2026-05-31T21:00:00Z"),
     ],
 )
 @time_machine.travel(AFTERNOON, tick=False)
@@ -122,12 +124,27 @@ def test_tells_what_was_no_amount(till: Till, points: Any, told: Any) -> None:
     assert error(till.award(points), 400, "INVALID_POINTS") == {"provided_value": told}
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1e999999999", "9" * 5000])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "1e999999999",
+        "9" * 5000,
+        "1e-30000000",
+        "1e-999999999999",
+        "-1e-99999",
+    ],
+)
 def test_refuses_numbers_that_are_none(till: Till, number: str) -> None:
     raw = f'{{"card_id": "{till.card_id}", "reason": "Order reward", "points": {number}}}'
     with nothing_moves(till.program):
         answer = till.client.post("/api/points/award", raw, content_type="application/json")
     error(answer, 400, "INVALID_POINTS")
+    # A few bytes do not ask for many.
+    assert len(answer.content) < 1000
 
 
 def test_refuses_what_the_account_could_not_hold(till: Till) -> None:
@@ -189,6 +206,12 @@ def test_tells_numbers_of_metadata_as_they_were_sent(till: Till) -> None:
     till.award(1, metadata=metadata)
     [entry] = data(till.get(f"points/history/{till.card_id}"))["transactions"]
     assert entry["metadata"] == metadata
+
+
+def test_takes_whole_numbers_of_metadata_however_they_are_written(till: Till) -> None:
+    raw = f'{{"card_id": "{till.card_id}", "reason": "x", "points": 1, "metadata": {{"a": 1e0, "b": 12.5e1}}}}'
+    answer = till.client.post("/api/points/award", raw, content_type="application/json")
+    assert data(answer, 201)["metadata"] == {"a": 1, "b": 125}
 
 
 def test_ignores_keys_that_it_does_not_know(till: Till) -> None:

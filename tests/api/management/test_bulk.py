@@ -187,6 +187,18 @@ def test_lets_an_item_fail_by_itself_that_is_too_deep_to_be_remembered(till: Til
     assert till.balance == 1
 
 
+@pytest.mark.parametrize("key", [None, "bulk-1"])
+def test_names_an_amount_of_any_size_that_is_none(till: Till, key: str | None) -> None:
+    items = json.dumps([till.item("award", 5), till.item("award", 7)]).replace("7,", "1e-999999999999,")
+    headers = {} if key is None else {"HTTP_IDEMPOTENCY_KEY": key}
+    raw = f'{{"transactions": {items}}}'
+    answer = till.client.post("/api/points/bulk", raw, content_type="application/json", **headers)
+    good, bad = data(answer, 200)["results"]
+    assert (good["status"], bad["error"]["code"]) == ("success", "INVALID_POINTS")
+    assert len(answer.content) < 1000
+    assert till.balance == 5
+
+
 def test_takes_customers_definitions_and_starts(till: Till, program: Program) -> None:
     definitions.create_definition(program=program, code="miles", name="Miles", decimal_places=1)
     item = {"customer_id": till.customer_id, "type": "award", "points": Decimal("1.5"), "reason": "Flight"}

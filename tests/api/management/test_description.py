@@ -26,6 +26,18 @@ PATHS = {
     "/api/loyalty-cards/{card_id}/history": {"get"},
     "/api/loyalty-cards/{card_id}/qr.svg": {"get"},
     "/api/health": {"get"},
+    "/api/v3/point-accounts": {"get", "post"},
+    "/api/v3/point-accounts/{account_id}": {"get"},
+    "/api/v3/point-accounts/definitions": {"get"},
+    "/api/v3/point-accounts/definitions/{definition_id}": {"get"},
+    "/api/v3/point-accounts/transactions": {"get", "post"},
+    "/api/v3/point-transactions": {"get", "post"},
+    "/api/v3/point-transactions/{transaction_id}": {"get"},
+    "/api/v3/reward-vouchers": {"get", "post"},
+    "/api/v3/reward-vouchers/available": {"get"},
+    "/api/v3/reward-vouchers/redeemed": {"get"},
+    "/api/v3/reward-vouchers/{voucher_id}/redeem": {"post"},
+    "/api/v3/reward-vouchers/{voucher_id}/reactivate": {"post"},
     "/{locale}/shop/points": {"get", "post"},
     "/{locale}/shop/points/award": {"post"},
     "/{locale}/shop/points/preview": {"post"},
@@ -87,6 +99,37 @@ SHOP_CODES = {
     "UNAVAILABLE",
 }
 
+V3_CODES = {
+    "ValidationFailed",
+    "InvalidSource",
+    "TooManyItems",
+    "PointSystemNotActive",
+    "InsufficientPoints",
+    "VouchersNotActive",
+    "Unauthorized",
+    "Forbidden",
+    "NotFound",
+    "PointAccountNotFound",
+    "PointTransactionNotFound",
+    "PointDefinitionNotFound",
+    "ContactNotFound",
+    "RewardVoucherNotFound",
+    "MethodNotAllowed",
+    "TransactionIdConflict",
+    "TransactionAlreadyCancelled",
+    "TransactionNotCancellable",
+    "RewardVoucherAlreadyRedeemed",
+    "RewardVoucherExpired",
+    "RewardVoucherAlreadyActivated",
+    "ReactivationLimitExceeded",
+    "BodyTooLarge",
+    "UnsupportedMediaType",
+    "IdempotencyKeyReused",
+    "TooManyRequests",
+    "InternalError",
+    "Unavailable",
+}
+
 
 @pytest.fixture(scope="module")
 def description() -> dict[str, Any]:
@@ -121,6 +164,22 @@ def test_knows_every_code_of_the_shop_face(description: dict[str, Any]) -> None:
     assert {error["code"]["enum"][0] for error in errors} == SHOP_CODES
 
 
+def test_knows_every_code_of_the_accounts_face(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"].values()
+    codes = [schema["properties"]["errorCode"] for schema in schemas if "errorCode" in schema.get("properties", {})]
+    assert {code["enum"][0] for code in codes} == V3_CODES
+
+
+def test_writes_every_name_of_the_accounts_face_in_camel_case(description: dict[str, Any]) -> None:
+    for name, operation in operations(description).items():
+        if "/api/v3/" in name:
+            assert operation["tags"] == ["Point accounts"]
+            queries = [one["name"] for one in operation.get("parameters", []) if one["in"] == "query"]
+            assert not [query for query in queries if "_" in query], name
+    for component in ("PointTransaction", "PointTransactionInput", "PointAccount", "Voucher", "V3ValidationFailed"):
+        assert not [field for field in description["components"]["schemas"][component]["properties"] if "_" in field]
+
+
 def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, Any]) -> None:
     names = set()
     for name, operation in operations(description).items():
@@ -138,7 +197,9 @@ def test_says_of_every_operation_what_it_does_and_needs(description: dict[str, A
         assert operation["security"] == [*([{"memberToken": []}] if takes_token else []), *by_key], name
         assert {"401", "403"} <= set(operation["responses"]), name
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
-        assert ("Idempotency-Key" in headers) is name.startswith("post "), name
+        # A transaction has an id of its caller's instead.
+        takes_key = name.startswith("post ") and name != "post /api/v3/point-transactions"
+        assert ("Idempotency-Key" in headers) is takes_key, name
     assert len(names) == len(operations(description))
 
 
