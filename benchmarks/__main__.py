@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import load, measure, options, report, stage, web
+from benchmarks import lists, load, measure, options, report, stage, web
 from loyalty import embedded
 
 
@@ -42,11 +42,13 @@ def _run(chosen: options.Options, data_dir: Path) -> bool:
         ]
         results = measure.run(built, services, say=_say)
         memory = [service.memory() for service in services]
-        _say("Verifying both ledgers")
-        are_clean = [_verify(database) for database in (built.none, built.loaded)]
+        with web.serving(built.long, port=chosen.port + 2, log=data_dir / f"{built.long.name}.log") as service:
+            pages = lists.run(built, service, say=_say)
+        _say("Verifying the ledgers")
+        are_clean = [_verify(database) for database in (built.none, built.loaded, built.long)]
         if results.errors:
             _say("".join(path.read_text(errors="replace")[-2000:] for path in data_dir.glob("*.log")))
-    _say(_tables(chosen, results, memory, seconds=time.monotonic() - started_at))
+    _say(_tables(chosen, results, memory, pages, seconds=time.monotonic() - started_at))
     if results.errors:
         _say(f"{results.errors} errors")
     return all(are_clean) and not results.errors
@@ -59,7 +61,12 @@ def _verify(database: stage.Database) -> bool:
 
 
 def _tables(
-    chosen: options.Options, results: measure.Results, memory: list[list[web.Memory]], *, seconds: float
+    chosen: options.Options,
+    results: measure.Results,
+    memory: list[list[web.Memory]],
+    pages: dict[lists.Case, list[float]],
+    *,
+    seconds: float,
 ) -> str:
     rates = results.yardstick
     lines = [
@@ -80,6 +87,7 @@ def _tables(
         sizes = ", ".join(f"{process.peak:.0f} ({process.share:.0f})" for process in processes)
         lines.append(f"Server {name}, MiB of each process at its peak (now, shared pages split): {sizes}")
     lines += ["", *report.targets(results, [process for processes in memory for process in processes])]
+    lines += ["", *report.lists(pages, entries=chosen.entries)]
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 -- What wrk sends: `wrk … -s load.lua URL -- KIND FIRST LAST THREADS`. A request names a card between FIRST and LAST, drawn
 -- at random; `redeem_lots` and `bulk` take them in turn, each thread its own. The API's secret is in BENCH_SECRET.
+-- `page` asks for the address in BENCH_PAGE, again and again.
 -- The last line of the output is the result as JSON.
 
 local BULK_ITEMS = 1000
@@ -78,7 +79,9 @@ function init(arguments)
 end
 
 function request()
-   if kind == "balance" then
+   if kind == "page" then
+      return wrk.format("GET", os.getenv("BENCH_PAGE"))
+   elseif kind == "balance" then
       return wrk.format("GET", "/api/points/balance/" .. card(any()))
    elseif kind == "history" then
       return wrk.format("GET", "/api/points/history/" .. card(any()) .. "?limit=20")

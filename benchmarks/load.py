@@ -50,8 +50,9 @@ def wrk() -> str:
     return path
 
 
-def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], seconds: int) -> Sample:
-    """This will call the service with 8 connections for so many seconds, each time with a random one of the cards."""
+def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], seconds: int, page: str = "") -> Sample:
+    """This will call the service with 8 connections for so many seconds, each time with a random one of the cards, or
+    for a page."""
     options = {
         "--threads": THREADS,
         "--connections": CONNECTIONS,
@@ -62,7 +63,7 @@ def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], secon
     arguments = [kind, *map(str, cards), str(THREADS)]
     result = subprocess.run(
         [wrk(), "--latency", *_words(options), url, "--", *arguments],
-        env={**os.environ, "BENCH_SECRET": secret},
+        env={**os.environ, "BENCH_SECRET": secret, "BENCH_PAGE": page},
         capture_output=True,
         check=False,
         text=True,

@@ -9,6 +9,8 @@ CONNECTIONS = 8
 BULK_ITEMS = 1000
 LOTS = 60
 HISTORY_PAGE = 20
+LIST_PAGE = 100
+SHORT_LIST = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

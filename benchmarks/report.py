@@ -1,10 +1,12 @@
 """The tables at the end: what was measured, and whether it is enough."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from benchmarks import measure
+from benchmarks.lists import Case
 from benchmarks.measure import OPERATIONS, Operation, Results
+from benchmarks.options import SHORT_LIST
 from benchmarks.stage import LOADED, NONE
 from benchmarks.web import Memory
 
@@ -13,6 +15,7 @@ OF_THE_YARDSTICK = {measure.AWARD: 0.20, measure.REDEEM: 0.16, measure.BALANCE: 
 WITH_ENTRIES = 0.9
 BY_RULES = 0.9
 MOST_MEMORY = 150
+MOST_OF_A_LONG_LIST = 5.0
 
 
 def samples(results: Results, database: str) -> list[str]:
@@ -59,6 +62,17 @@ def targets(results: Results, memory: Sequence[Memory]) -> list[str]:
         lines.append(
             f"{'largest server process, MiB at its peak':44}{'< 150':>9}   {peak:<28.0f}{_verdict(peak < MOST_MEMORY)}"
         )
+    return lines
+
+
+def lists(pages: Mapping[Case, Sequence[float]], *, entries: int) -> list[str]:
+    """This will write the lines that compare pages of a long list with those of a short one."""
+    lines = [
+        f"{f'A list of {entries:,} : one of {SHORT_LIST}, as time':44}{'at most':>9}   {'measured, median (spread)':28}"
+    ]
+    for case, ratios in pages.items():
+        verdict = _verdict(statistics.median(ratios) <= MOST_OF_A_LONG_LIST)
+        lines.append(f"{case!s:44}{MOST_OF_A_LONG_LIST:9.2f}   {_spread(ratios):28}{verdict}")
     return lines
 
 

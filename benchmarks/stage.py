@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 import psycopg2
 
-from benchmarks.options import LOTS, Options
+from benchmarks.options import LOTS, SHORT_LIST, Options
 from loyalty import embedded
 
 SQL = Path(__file__).parent / "sql"
 NONE = "loyalty"
 LOADED = "loyalty_loaded"
+LONG = "loyalty_long"
 YARDSTICK = "yardstick"
 
 # The n-th one's id ends in n; load.lua writes card ids the same way.
@@ -76,6 +77,7 @@ class Stage:
         self.server = server
         self.none = Database(server, NONE)
         self.loaded = Database(server, LOADED)
+        self.long = Database(server, LONG)
         self.yardstick = Database(server, YARDSTICK)
         # Of the programme without rules, and of the one with tiers and rules.
         self.secret = ""
@@ -95,16 +97,24 @@ class Stage:
         self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
         self._make_people(plain, 1, self.cards_of_lots[1])
         self._make_people(ruled, *self.cards_of_rules)
+        self._make_people(plain, *self.cards_of_lists)
         self.none.run("ANALYZE")
         self._post(self.none, self.cards, 1, 1_000_000)
         self._post(self.none, self.cards_of_lots, LOTS, 1)
         self._post(self.none, self.cards_of_rules, 1, 100)
         self._copy(NONE, LOADED)
+        self._copy(NONE, LONG)
+        for number, entries in zip(
+            self.cards_of_lists, (SHORT_LIST, max(self.options.entries, SHORT_LIST)), strict=True
+        ):
+            # A third of what is there is redemptions, which the first award pays.
+            self._post(self.long, (number, number), 1, 1_000_000)
+            self._post(self.long, (number, number), entries - 1, 10, redeemed=1)
         if self.options.entries:
             self._post(self.loaded, self.cards, self.options.entries // self.options.accounts, 10, redeemed=5)
-        for database in (self.none, self.loaded):
+        for database in (self.none, self.loaded, self.long):
             database.run_file("tallies.sql")
-        for database in (self.none, self.loaded, self.yardstick):
+        for database in (self.none, self.loaded, self.long, self.yardstick):
             database.tidy()
 
     def give_back(self, database: Database) -> None:
@@ -128,6 +138,24 @@ class Stage:
     def cards_of_rules(self) -> tuple[int, int]:
         """The numbers of the first and the last card of the programme with tiers and rules."""
         return self.cards_of_lots[1] + 1, self.cards_of_lots[1] + self.options.accounts
+
+    @property
+    def cards_of_lists(self) -> tuple[int, int]:
+        """The numbers of the card whose account has a short list of entries, and of the one with a long list."""
+        return self.cards_of_rules[1] + 1, self.cards_of_rules[1] + 2
+
+    def account_ids_of_lists(self) -> list[str]:
+        """This will answer the ids of the accounts with the short and the long list."""
+        return [
+            str(
+                self.long.run(
+                    "SELECT a.id FROM cards_card c JOIN points_pointaccount a ON a.customer_id = c.customer_id"
+                    " WHERE c.id = %(card)s",
+                    card=_card_id(number),
+                )[0][0]
+            )
+            for number in self.cards_of_lists
+        ]
 
     def _copy(self, template: str, name: str) -> None:
         with contextlib.closing(self.server.connect_as_superuser()) as connection, connection.cursor() as cursor:

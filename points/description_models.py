@@ -10,11 +10,11 @@ from loyalty.models import Program
 class DescriptionCode(models.TextChoices):
     """The codes that descriptions of transactions may hold, written `@@(code)`."""
 
-    POINTS = "Bonus.Points"
-    EXPIRED = "RemovedDueToTimeLimit"
-    DISCOUNT = "Bonus.DeductionForDiscount"
-    RETURN = "Bonus.DeductionForReturn"
-    VOUCHER = "ConvertedToBonusCheck"
+    POINTS = "Bonus.Points", "@@(Bonus.Points)"
+    EXPIRED = "RemovedDueToTimeLimit", "@@(RemovedDueToTimeLimit)"
+    DISCOUNT = "Bonus.DeductionForDiscount", "@@(Bonus.DeductionForDiscount)"
+    RETURN = "Bonus.DeductionForReturn", "@@(Bonus.DeductionForReturn)"
+    VOUCHER = "ConvertedToBonusCheck", "@@(ConvertedToBonusCheck)"
 
 
 class DescriptionText(models.Model):

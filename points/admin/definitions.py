@@ -31,13 +31,16 @@ POLICY_FIELDSETS = (
 
 @admin.register(PointDefinition)
 class DefinitionAdmin(console.TableAdmin):
-    list_display = ("name", "code", "program", "default", "decimal_places", "expiry", "may_go_negative")
+    list_display = ("name", "code", "number", "program", "default", "decimal_places", "expiry", "may_go_negative")
     list_select_related = ("program",)
     list_filter = ("program",)
     search_fields = ("name", "code")
     ordering = ("program__name", "number")
     fieldsets = (
-        (None, {"fields": ("program", "name", "code", "description", "decimal_places", "default", "created")}),
+        (
+            None,
+            {"fields": ("program", "name", "code", "number", "description", "decimal_places", "default", "created")},
+        ),
         *POLICY_FIELDSETS,
     )
     add_fieldsets = (
@@ -56,7 +59,9 @@ class DefinitionAdmin(console.TableAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: PointDefinition | None = None) -> tuple[str, ...]:
         # Callers name a kind of points by its code, and amounts that exist have its decimals.
-        return ("default", "created") if obj is None else ("program", "code", "decimal_places", "default", "created")
+        if obj is None:
+            return ("default", "created")
+        return ("program", "code", "number", "decimal_places", "default", "created")
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if change:

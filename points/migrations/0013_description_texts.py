@@ -20,11 +20,11 @@ class Migration(migrations.Migration):
                     "code",
                     models.CharField(
                         choices=[
-                            ("Bonus.Points", "Points"),
-                            ("RemovedDueToTimeLimit", "Expired"),
-                            ("Bonus.DeductionForDiscount", "Discount"),
-                            ("Bonus.DeductionForReturn", "Return"),
-                            ("ConvertedToBonusCheck", "Voucher"),
+                            ("Bonus.Points", "@@(Bonus.Points)"),
+                            ("RemovedDueToTimeLimit", "@@(RemovedDueToTimeLimit)"),
+                            ("Bonus.DeductionForDiscount", "@@(Bonus.DeductionForDiscount)"),
+                            ("Bonus.DeductionForReturn", "@@(Bonus.DeductionForReturn)"),
+                            ("ConvertedToBonusCheck", "@@(ConvertedToBonusCheck)"),
                         ],
                         max_length=50,
                     ),

@@ -17,9 +17,11 @@ from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
-LOOKED_AT = ["program", "customer", "card", "pointdefinition", "pointaccount", "pointtransaction", "rulebook", *RULES]
-MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES]
-REMOVED = ["tier", "earningrule", "campaign"]
+WORDS = ["voucherrule", "descriptiontext"]
+LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher"]
+LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS]
+MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS]
+REMOVED = ["tier", "earningrule", "campaign", "descriptiontext"]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 ADJUSTER = [*VIEWER, "adjust_points"]
