@@ -66,7 +66,8 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far it is: to the next tier, and to keep this one at its next review."""
+    """How far it is: to the next tier, and to keep this one at its next review. `projected` is what it becomes
+    if nothing more is earned: itself where it passes that review."""
 
     rung: Rung | None
     following: Rung | None
@@ -124,7 +125,8 @@ class Ladder:
 
     def lowered(self, standing: Standing, before: Earned, after: Earned, at: datetime.datetime) -> Standing:
         """This will answer the standing after earned points were taken back: a tier falls with the points that
-        reached it, and not because of others."""
+        reached it, and not because of others. The customer stands where the other points alone would have led, a grace
+        period and a step of a fall among it, but no higher than before."""
         month = self.month(at)
         if self.basis == Basis.LIFETIME:
             return self._held(standing, self.reached(after.lifetime), at)
@@ -132,8 +134,24 @@ class Ladder:
             return standing
         if self._is_backed(standing.rung, after, month):
             return dataclasses.replace(standing, until=self._until(standing.rung, after, month))
-        rung = self.reached(self._backing(after, month))
-        return Standing(rung=rung, since=at, until=self._until(rung, after, month))
+        left = self._without(standing, after, at)
+        return dataclasses.replace(left, since=standing.since if left.rung == standing.rung else at)
+
+    def _without(self, standing: Standing, earned: Earned, at: datetime.datetime) -> Standing:
+        """This will answer the highest standing, up to this one, that what was earned leads to by a moment: what it
+        reaches then, or what became of a tier that it held in a month before."""
+        best = self.started(earned, at)
+        month = self.month(at)
+        months = range(month, min(earned.by_month, default=month) - 1, -1)
+        for rung in self.rungs[self._rank(best.rung) + 1 :]:
+            last = next((past for past in months if self._is_backed(rung, earned, past)), None)
+            if last is None:
+                continue
+            held = Standing(rung=rung, until=self._until(rung, earned, last))
+            fallen = [held, *self.reviewed(held, earned, at)][-1]
+            if self._rank(fallen.rung) > self._rank(best.rung):
+                best = fallen
+        return dataclasses.replace(best, rung=min(best.rung, standing.rung, key=self._rank))
 
     def reviewed(self, standing: Standing, earned: Earned, at: datetime.datetime) -> list[Standing]:
         """This will answer what became of a standing by `at` without a posting, in order of time: every fall that came
@@ -181,6 +199,9 @@ class Ladder:
         review = self._next_review(month)
         at_review = earned.lifetime if review is None else self._backing(earned, review)
         floor = standing.rung.threshold if standing.rung else ZERO
+        projected = standing
+        if standing.until is not None and floor > at_review:
+            projected = self._fallen(standing, earned, standing.until)
         return Progress(
             rung=standing.rung,
             following=following,
@@ -189,7 +210,7 @@ class Ladder:
             percentage=_percentage(points, floor, following.threshold) if following else 100,
             level=level,
             points_to_keep=max(floor - at_review, ZERO),
-            projected=self.reached(at_review),
+            projected=projected.rung,
         )
 
     def _held(self, standing: Standing, rung: Rung | None, at: datetime.datetime) -> Standing:

@@ -81,7 +81,7 @@ def _standing(account: AccountRef, held: Standing, progress: Progress) -> dict[s
 
 def _to_keep(points: Decimal, places: int, projected: Any) -> str:
     otherwise = projected.name if projected else "no tier"
-    return f"{console.amount(points, places=places)} more points by the next review, or else {otherwise}"
+    return f"{console.amount(points, places=places)} more points before it ends, or else {otherwise}"
 
 
 def _changes(account: AccountRef) -> list[list[Any]]:

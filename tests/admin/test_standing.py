@@ -67,7 +67,7 @@ def test_shows_what_keeps_a_tier_and_what_time_took(
     with time_machine.travel(NOON + datetime.timedelta(days=45), tick=False):
         viewer.force_login(viewer.user)
         page = pages.text(viewer.get(pages.of(customer)))
-        assert "To keep Gold 1,500 more points by the next review, or else Bronze" in page
+        assert "To keep Gold 1,500 more points before it ends, or else Silver" in page
 
     with time_machine.travel(datetime.datetime(2026, 5, 2, tzinfo=datetime.UTC), tick=False):
         viewer.force_login(viewer.user)

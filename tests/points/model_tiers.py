@@ -42,6 +42,10 @@ class Change:
     at: datetime.datetime
 
 
+def _height(tier: Decimal | None) -> Decimal:
+    return Decimal(-1) if tier is None else tier
+
+
 class Tiers:
     def __init__(self, scheme: Scheme, since: datetime.datetime) -> None:
         self.scheme = scheme
@@ -64,12 +68,7 @@ class Tiers:
         is_due = self.scheme.basis == "rolling" or self.reviewed % 12 == 0
         if not is_due or self.is_backed(self.reviewed):
             return False
-        assert self.held is not None
-        reached = self.scheme.reached(self.backing(self.reviewed))
-        if self.scheme.fall == "step":
-            step = self.scheme.below(self.held)
-            reached = max((tier for tier in (reached, step) if tier is not None), default=None)
-        self._move(reached, None, at)
+        self._move(self.fallen(self.reviewed), None, at)
         return True
 
     def earn(
@@ -83,7 +82,26 @@ class Tiers:
         if self.scheme.basis == "lifetime" or (points > 0 and is_higher):
             self._move(reached, version, at)
         elif points < 0 and was_backed and not self.is_backed(now):
-            self._move(self.scheme.reached(self.backing(now)), version, at)
+            # Where the other points alone would have led, but no higher than before.
+            led = self.without(now)
+            self._move(min(led, self.held, key=_height), version, at)
+
+    def without(self, now: int) -> Decimal | None:
+        """The tier of somebody who only ever had what is left, month by month."""
+        other = Tiers.__new__(Tiers)
+        other.scheme, other.by_month, other.held = self.scheme, self.by_month, self.scheme.reached(ZERO)
+        for month in range(min(self.by_month, default=now), now + 1):
+            is_due = self.scheme.basis == "rolling" or month % 12 == 0
+            if is_due and not other.is_backed(month):
+                other.held = other.fallen(month)
+            other.held = max(other.held, self.scheme.reached(other.counted(month)), key=_height)
+        return other.held
+
+    def fallen(self, month: int) -> Decimal | None:
+        assert self.held is not None
+        reached = self.scheme.reached(self.backing(month))
+        step = self.scheme.below(self.held) if self.scheme.fall == "step" else None
+        return max(reached, step, key=_height)
 
     def counted(self, month: int) -> Decimal:
         """What counts for a higher tier."""

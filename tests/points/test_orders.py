@@ -1,5 +1,6 @@
 """Orders: spent and earned together, and undone by the rules of their day."""
 
+import datetime
 from decimal import Decimal
 
 import pytest
@@ -41,24 +42,25 @@ def place(
     *,
     redeemed: int | None = None,
     points: int | None = None,
+    at: datetime.datetime = NOON,
     **more,
 ) -> Done:
     deed = Deed(
         kind=Kind.PURCHASE,
         amount=None if total is None else Decimal(total),
         points=None if points is None else Decimal(points),
-        at=NOON,
+        at=at,
         **more,
     )
     purchase = Purchase(
         number=number, currency="EUR", deed=deed, redeemed=None if redeemed is None else Decimal(redeemed)
     )
-    return orders.place(account=account, purchase=purchase, note=ORDER, at=NOON)
+    return orders.place(account=account, purchase=purchase, note=ORDER, at=at)
 
 
-def refund(account: AccountRef, number: str, amount: str | None = None) -> Done:
+def refund(account: AccountRef, number: str, amount: str | None = None, *, at: datetime.datetime = NOON) -> Done:
     asked = orders.Refund(number=number, amount=None if amount is None else Decimal(amount), note=ORDER)
-    return orders.refund(program=account.program, customer_id=account.customer_id, asked=asked, at=NOON)
+    return orders.refund(program=account.program, customer_id=account.customer_id, asked=asked, at=at)
 
 
 def standing(till: Till) -> tuple[Decimal, Decimal, Decimal]:
