@@ -239,6 +239,7 @@ class Counter:
         book = self.books[posting.account.id]
         outcome = Outcome(posting=posting)
         at = book.settle(posting.at)
+        book.stand_on_the_newest()
         outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
         if outcome.earlier is not None:
             external = posting.note.external
@@ -326,9 +327,13 @@ def _rung(book: Book, account: AccountRef, at: datetime.datetime) -> Rung | None
 def _progress(book: Book, account: AccountRef, at: datetime.datetime) -> Progress | None:
     """This will answer how far the account's customer is by the clock: as this book says, or where other points count
     for tiers, as is written of those."""
+    clock = book.clock(at)
     if account.definition.counts_for_tiers:
-        return book.progress(book.clock(at))
-    return statements.progress(account=account, known=statements.Statement(), at=book.clock(at))
+        return book.progress(clock)
+    if clock not in book.elsewhere:
+        # Once, under the lock: what is posted here does not move that tier.
+        book.elsewhere[clock] = statements.progress(account=account, known=statements.Statement(), at=clock)
+    return book.elsewhere[clock]
 
 
 def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -> None:

@@ -104,7 +104,7 @@ def _totalled(
             continue
         total += part
         parts[campaign.code] = part
-        tallies[_campaign_tally(campaign)] = part
+        tallies |= _given(campaign, part)
         if campaign.most_in_all is not None:
             budgets[campaign.id] = part
     if total <= 0:
@@ -139,7 +139,7 @@ def _sent(rules: Rules, rule: Rule | None, deed: Deed, situation: Situation) -> 
         for cap, left in _limits(campaign, situation):
             if points > left:
                 raise CapExceeded(cap=cap, left=max(left, ZERO))
-        tallies[_campaign_tally(campaign)] = points
+        tallies |= _given(campaign, points)
         if campaign.most_in_all is not None:
             budgets[campaign.id] = points
     return Calculation(
@@ -157,13 +157,17 @@ def _sent(rules: Rules, rule: Rule | None, deed: Deed, situation: Situation) -> 
 
 def _rule(rules: Rules, deed: Deed) -> Rule | None:
     """This will answer the rule of the highest priority that holds; of equals the older one."""
+    counting = deed.without(rules.excluded_categories)
+    if not counting.amount:
+        # Where nothing is left that counts, the rule is the one to say that this earns nothing.
+        counting = deed
     holding = [
         rule
         for rule in rules.rules
         if rule.applies(deed)
         and (rule.activity == deed.activity or deed.kind != Kind.ACTIVITY)
         # What it came to and what was bought decide how many points are worked out; the caps hold for those sent, too.
-        and (deed.points is not None or rule.is_enough(deed))
+        and (deed.points is not None or rule.is_enough(counting))
     ]
     return max(holding, key=lambda rule: rule.priority, default=None)
 
@@ -184,10 +188,14 @@ def _named_campaign(rules: Rules, deed: Deed, situation: Situation) -> Campaign 
 
 
 def _campaigns(rules: Rules, deed: Deed, situation: Situation) -> list[Campaign]:
+    counting = deed.without(rules.excluded_categories)
+    if deed.lines and not counting.lines:
+        # Whatever was bought earns nothing: a campaign does not give for it either.
+        return []
     holding = [
         campaign
         for campaign in rules.campaigns
-        if campaign.holds(deed)
+        if campaign.holds(counting)
         and (not campaign.tiers or situation.tier in campaign.tiers)
         and (not campaign.first_purchase_only or not situation.tallied(PURCHASES))
     ]
@@ -232,14 +240,13 @@ def _amount(rules: Rules, deed: Deed, *conditions: Sequence[str]) -> Decimal:
     """This will answer so much of the amount as earns: without excluded lines, of the categories where some are named,
     and before or after what points paid, in proportion."""
     amount = deed.amount or ZERO
-    excluded = sum((line.amount for line in deed.lines if line.category in rules.excluded_categories), ZERO)
-    earning = max(amount - excluded, ZERO)
+    counting = deed.without(rules.excluded_categories)
+    earning = counting.amount or ZERO
     if any(conditions):
         wanted = (
             line.amount
-            for line in deed.lines
-            if line.category not in rules.excluded_categories
-            and all(not categories or line.category in categories for categories in conditions)
+            for line in counting.lines
+            if all(not categories or line.category in categories for categories in conditions)
         )
         earning = min(earning, sum(wanted, ZERO))
     if rules.spend_basis == SpendBasis.AFTER and amount > 0:
@@ -278,6 +285,11 @@ def _period_tallies(deed: Deed, situation: Situation) -> tuple[str, str]:
     return f"{subject}/{today:%Y-%m-%d}", f"{subject}/{today:%Y-%m}"
 
 
+def _given(campaign: Campaign, points: Decimal) -> dict[str, Decimal]:
+    # Only where it is asked for: the account's row would grow with every campaign.
+    return {} if campaign.most_per_customer is None else {_campaign_tally(campaign): points}
+
+
 def _campaign_tally(campaign: Campaign) -> str:
     return f"campaign/{campaign.id}"
 
@@ -286,7 +298,8 @@ def _counted(rule: Rule | None, deed: Deed, situation: Situation, points: Decima
     day, month = _period_tallies(deed, situation)
     # An activity that no rule names has no cap, and callers make up as many of them as they like.
     counted = {} if rule is None and deed.kind == Kind.ACTIVITY else {day: points, month: points}
-    return counted | ({PURCHASES: ONE} if deed.kind == Kind.PURCHASE else {})
+    # Of points that are sent, the rules say nothing.
+    return counted | ({PURCHASES: ONE} if deed.kind == Kind.PURCHASE and deed.points is None else {})
 
 
 def _limits(campaign: Campaign, situation: Situation) -> list[tuple[Decimal, Decimal]]:

@@ -83,6 +83,8 @@ class Page:
         self.tallies = Tallies(account.tallies)
         self.ladders = ladders if definition.counts_for_tiers else None
         self.standing: Standing | None = None
+        # How far the customer is by the clock, where other points count for tiers.
+        self.elsewhere: dict[datetime.datetime, Progress | None] = {}
         self.tier_changes: list[Change] = []  # The steps between tiers that are still to be written.
         self._stand_on(self.ladders.at(written_at).ladder if self.ladders else None)
         self.turn()
@@ -138,6 +140,11 @@ class Page:
     def _stand_on(self, ladder: Ladder | None) -> None:
         if ladder is not (self.standing and self.standing.ladder):
             self.standing = Standing(self.account, self.tallies, ladder, self.tier_changes) if ladder else None
+
+    def stand_on_the_newest(self) -> None:
+        """This will go by the newest ladder from here on, as the rules of what is posted do, whenever it is dated."""
+        if self.ladders is not None:
+            self._stand_on(self.ladders.newest)
 
     def earn(
         self,

@@ -48,6 +48,11 @@ class Ladders:
 
     program: Program
 
+    @property
+    def newest(self) -> Ladder | None:
+        """The ladder of today."""
+        return of(self.program).ladder
+
     def at(self, moment: datetime) -> Epoch:
         """This will answer the ladder that holds at a moment."""
         newest = of(self.program)

@@ -145,6 +145,14 @@ class Deed:
     campaign: str = ""
     lines: Sequence[Line] = ()
 
+    def without(self, categories: Sequence[str]) -> "Deed":
+        """This will answer the deed as if its lines of these categories had not been bought."""
+        left = [line for line in self.lines if line.category not in categories]
+        if len(left) == len(self.lines):
+            return self
+        bought = sum((line.amount for line in self.lines if line.category in categories), ZERO)
+        return dataclasses.replace(self, lines=left, amount=max((self.amount or ZERO) - bought, ZERO))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Situation:

@@ -77,6 +77,7 @@ class Progress:
     level: int
     points_to_keep: Decimal
     projected: Rung | None
+    until: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,6 +212,7 @@ class Ladder:
             level=level,
             points_to_keep=max(floor - at_review, ZERO),
             projected=projected.rung,
+            until=standing.until,
         )
 
     def _held(self, standing: Standing, rung: Rung | None, at: datetime.datetime) -> Standing:

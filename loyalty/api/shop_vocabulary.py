@@ -53,6 +53,7 @@ WORDS: Mapping[str, tuple[str, Any]] = {
     "scopes": ("What the API key may do.", ["points:read", "points:manage"]),
     "sku": ("The shop's own number of the article.", "COF-1"),
     "tier": ("The name of the customer's tier; null: none.", "Gold"),
+    "projected_tier": ("The name of what the tier becomes if nothing more is earned; null: none.", "Silver"),
     "tier_benefits": ("What the tier gives, in words.", ["25% more points"]),
     "tier_level": ("The tier's place from below, from 1; 0: none.", 3),
     "tier_upgraded": ("Whether the award lifted the tier.", False),

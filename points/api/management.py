@@ -381,8 +381,12 @@ def _balance(
 
 def _tier_info(progress: Progress | None) -> dict[str, Any]:
     held, following = (progress.rung, progress.following) if progress else (None, None)
+    projected = progress.projected if progress else None
     return {
         "current_tier": held and held.code,
         "points_to_next_tier": progress and progress.points_to_next,
         "next_tier": following and following.code,
+        "points_to_keep_tier": progress and progress.points_to_keep,
+        "projected_tier": projected and projected.code,
+        "tier_until": progress and progress.until,
     }

@@ -301,6 +301,9 @@ class TierInfo(serializers.Output):
     current_tier = fields.Words(**NULLABLE_TEXT)
     points_to_next_tier = fields.Amount(allow_null=True)
     next_tier = fields.Words(**NULLABLE_TEXT)
+    points_to_keep_tier = fields.Amount(allow_null=True)
+    projected_tier = fields.Words(**NULLABLE_TEXT)
+    tier_until = fields.Time(allow_null=True)
 
 
 class Balance(serializers.Output):

@@ -45,6 +45,9 @@ NO_TIER: Mapping[str, Any] = {
     "points_to_next_tier": None,
     "next_tier": None,
     "tier_benefits": [],
+    "points_to_keep_tier": None,
+    "projected_tier": None,
+    "tier_until": None,
 }
 
 
@@ -285,4 +288,7 @@ def _tier(progress: Progress | None) -> Mapping[str, Any]:
         "points_to_next_tier": progress.points_to_next,
         "next_tier": progress.following and progress.following.name,
         "tier_benefits": list(progress.rung.benefits) if progress.rung else [],
+        "points_to_keep_tier": progress.points_to_keep,
+        "projected_tier": progress.projected and progress.projected.name,
+        "tier_until": progress.until,
     }

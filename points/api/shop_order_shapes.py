@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from rest_framework import serializers
 
-from loyalty.api import fields
+from loyalty.api import fields, values
 from loyalty.api.fields import optional
 from loyalty.api.serializers import Faults, Input, Output
+from points.api.shop_shapes import is_above
 
 TYPES = ("purchase", "cancellation", "refund")
 MOST_LINES = 500
@@ -45,10 +46,22 @@ class CartLines(serializers.ListField):
         return super().to_internal_value(data)
 
 
+class OrderNumber(fields.ValueField):
+    """The shop's own number of an order: a text, or a whole number, which stands for its digits."""
+
+    def __init__(self, **options: Any) -> None:
+        text = {"type": "string", "minLength": 1, "maxLength": 255}
+        super().__init__(_order_number, {"anyOf": [text, {"type": "integer"}], "example": "77"}, **options)
+
+
+def _order_number(value: Any) -> str:
+    return values.filled_text(str(value) if type(value) is int else value, max_length=255)
+
+
 class OrderInput(Input):
     """A purchase, or the cancellation or refund of one."""
 
-    order_id = fields.Text(max_length=255, help_text="The shop's own number of the order.")
+    order_id = OrderNumber(help_text="The shop's own number of the order, also as a number.")
     type = fields.Choice(among=TYPES, required=False, default="purchase")
     user_id = fields.SerialInput(**optional(help_text="The customer's number; or send `user_email`."))
     user_email = fields.Email(**optional(help_text="Beside `user_id` it must not be another customer's."))
@@ -73,6 +86,9 @@ class OrderInput(Input):
         is_purchase = data.get("type", "purchase") == "purchase"
         if is_purchase and data.get("order_total") is None and data.get("points") is None:
             faults["order_total"] = [serializers.ErrorDetail(_("Send order_total or points."), code="required")]
+        if is_purchase and is_above(data.get("points_discount_amount"), data.get("order_total")):
+            text = _("Must not be above order_total.")
+            faults["points_discount_amount"] = [serializers.ErrorDetail(text, code="max_value")]
         return faults
 
 

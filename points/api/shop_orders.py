@@ -91,12 +91,15 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
     card = _card(customer, body["loyalty_card_id"])
     account = accounts.default_of(program, customer.pk)
     at = timezone.now()
-    currency = body["currency"] or account.program.currency
+    currency = body["currency"] or program.currency
+    if body["type"] == "purchase" and body["points"] is None and currency != program.currency:
+        text = _("Rules earn by amounts in %(currency)s. Send points with another currency.")
+        raise errors.InvalidParameters({"currency": [text % {"currency": program.currency}]}, rule="currency")
     note = ledger.Note(
         reason=body["description"] or _REASONS[body["type"]],
         actor=caller(request).key_id,
         reference=body["order_id"],
-        metadata=kept(body["meta_data"]) | {"transaction_type": body["type"], "order_id": body["order_id"]},
+        metadata=kept(body["meta_data"]) | _facts(body),
         card_id=card.pk if card else None,
     )
     try:
@@ -126,6 +129,15 @@ def _done(request: Request, body: dict[str, Any]) -> idempotency.Answer | errors
         "currency": done.currency,
     }
     return shop.answer(data, message, 201)
+
+
+def _facts(body: dict[str, Any]) -> dict[str, str]:
+    """This will answer what an entry remembers of its order."""
+    facts = {"transaction_type": body["type"], "order_id": body["order_id"]}
+    if body["type"] == "purchase" and body["points_discount_amount"] is not None:
+        # As a text: an amount stays exact.
+        facts["points_discount_amount"] = f"{body['points_discount_amount']:f}"
+    return facts
 
 
 _REASONS = {"purchase": reasons.PURCHASE, "cancellation": reasons.CANCELLED, "refund": reasons.REFUNDED}

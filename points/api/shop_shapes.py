@@ -45,12 +45,12 @@ class ShopRedeemInput(serializers.Input):
         kind, discount = data.get("redemption_type"), data.get("discount_amount")
         if kind == "purchase_discount" and discount is None:
             return {"discount_amount": [ErrorDetail(_("A discount needs its amount."), code="required")]}
-        if kind in ("purchase_discount", "cashback") and _is_above(discount, data.get("purchase_amount")):
+        if kind in ("purchase_discount", "cashback") and is_above(discount, data.get("purchase_amount")):
             return {"discount_amount": [ErrorDetail(_("Must not be above purchase_amount."), code="max_value")]}
         return {}
 
 
-def _is_above(amount: Any, bound: Any) -> bool:
+def is_above(amount: Any, bound: Any) -> bool:
     """This will compare two amounts of money as they were sent; what is none is told by its own field."""
     try:
         return values.money(amount, least=ZERO) > values.money(bound, least=ZERO)
@@ -173,6 +173,9 @@ class ShopTier(serializers.Output):
     points_to_next_tier = fields.Amount(allow_null=True, schema=NULLABLE)
     next_tier = fields.Words(allow_null=True, schema=NULLABLE)
     tier_benefits = fields.Written(schema={"type": "array", "items": {"type": "string"}})
+    points_to_keep_tier = fields.Amount(allow_null=True, schema=NULLABLE)
+    projected_tier = fields.Words(allow_null=True, schema=NULLABLE)
+    tier_until = fields.Time(allow_null=True, schema=NULLABLE)
 
 
 class ShopStatistics(serializers.Output):

@@ -33,6 +33,12 @@ def test_lets_the_runtime_role_only_add_to_the_ledger():
         assert changeable_columns(table) == set()
 
 
+def test_lets_the_runtime_role_change_of_a_voucher_only_its_use():
+    assert granted("rewards_rewardvoucher") == granted("rewards_voucherevent") == {"SELECT", "INSERT"}
+    assert changeable_columns("rewards_rewardvoucher") == {"redeemed_at", "reactivations"}
+    assert changeable_columns("rewards_voucherevent") == set()
+
+
 def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
     assert granted("points_pointlot") == {"SELECT", "INSERT"}
     assert changeable_columns("points_pointlot") == {"remaining"}
@@ -42,6 +48,7 @@ def test_lets_the_runtime_role_keep_all_other_tables():
     with connection.cursor() as cursor:
         others = set(connection.introspection.table_names(cursor))
     others -= {"points_pointtransaction", "points_lotuse", "points_pointlot", "points_tierchange", "points_rulebook"}
+    others -= {"rewards_rewardvoucher", "rewards_voucherevent"}
     assert {table: granted(table) for table in others} == {
         table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
     }

@@ -3,16 +3,20 @@
 import datetime
 import functools
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cards.models import Card
+from loyalty import idempotency
 from loyalty.models import Program
 from points import earning, ledger, rules
 from points.models import AccountRef, CampaignBudget, TierChange
 from points.rule_models import Campaign, EarningRule
 from points.terms import Deed, Kind
-from tests.factories import CardFactory, CustomerFactory, make_account
+from tests.factories import CardFactory, CustomerFactory, make_account, make_definition
 from tests.points.threads import at_once
 from tests.points.till import NOON, days
 
@@ -172,3 +176,25 @@ def test_expires_as_its_campaign_says(shop: Program) -> None:
     outcome = earn(account, Deed(kind=Kind.BONUS, campaign="birthday", at=NOON))
     assert outcome.entry is not None
     assert (outcome.entry.points, outcome.entry.expires_at) == (50, days(7))
+
+
+def test_asks_for_the_tier_once_where_other_points_count_for_it(shop: Program) -> None:
+    make_account(shop)
+    other = make_account(shop, make_definition(shop))
+
+    def statements_of(work: Any) -> int:
+        work()
+        with CaptureQueriesContext(connection) as queries:
+            work()
+        return sum(not query["sql"].startswith("PREPARE") for query in queries.captured_queries)
+
+    def earn() -> None:
+        deed = Deed(kind=Kind.PURCHASE, amount=Decimal(10), at=NOON)
+        ledger.earn(account=other, deed=deed, note=COFFEE, at=NOON, render=lambda outcome: answer_of(outcome.progress))
+
+    def answer_of(progress: Any) -> idempotency.Answer:
+        assert progress.rung.code == "bronze"
+        return idempotency.Answer(status=201, body=b"{}")
+
+    plain = statements_of(lambda: ledger.award(account=other, points=Decimal(10), note=COFFEE, at=NOON))
+    assert statements_of(earn) - plain <= 2

@@ -230,7 +230,7 @@ def test_gives_the_bonus_of_the_campaign_that_is_named() -> None:
 
 
 def test_counts_a_bonus_that_is_sent_to_the_campaign_that_is_named() -> None:
-    of = replace(DEFAULTS, campaigns=(replace(WELCOME, most_in_all=Decimal(1000)),))
+    of = replace(DEFAULTS, campaigns=(replace(WELCOME, most_in_all=Decimal(1000), most_per_customer=Decimal(200)),))
     calculation = earned(of, bonus(70, campaign="welcome"))
     assert (calculation.points, calculation.campaigns, calculation.expires_after_days) == (70, {"welcome": 70}, 30)
     assert calculation.tallies["campaign/c-welcome"] == 70
@@ -328,6 +328,21 @@ def test_earns_nothing_after_points_paid_it_all(discount: str) -> None:
 
 
 # What campaigns multiply and add
+
+
+@pytest.mark.parametrize("campaign", [GIFT, replace(GIFT, smallest_purchase=Decimal(50))])
+def test_gives_nothing_for_a_cart_of_excluded_lines(campaign: Campaign) -> None:
+    of = replace(rules(campaign), excluded_categories=("voucher",))
+    with pytest.raises(earning.NothingEarned):
+        earned(of, purchase("60.00", voucher="60.00"))
+
+
+def test_counts_excluded_lines_for_no_smallest_purchase_and_no_category() -> None:
+    of = replace(rules(replace(GIFT, smallest_purchase=Decimal(50))), excluded_categories=("voucher",))
+    assert earned(of, purchase("60.00", voucher="50.00", coffee="10.00")).points == 10 * 2
+    assert earned(of, purchase("110.00", voucher="60.00", coffee="50.00")).points == 50 * 2 + 100
+    of = replace(rules(replace(GIFT, categories=("voucher",))), excluded_categories=("voucher",))
+    assert earned(of, purchase("60.00", voucher="50.00", coffee="10.00")).points == 10 * 2
 
 
 def test_multiplies_before_the_floor_and_with_the_tier() -> None:
@@ -593,13 +608,14 @@ def test_counts_what_an_activity_gave() -> None:
 
 
 def test_counts_all_points_of_a_purchase_for_the_day_and_the_campaigns_for_theirs() -> None:
-    of = rules(replace(GIFT, most_in_all=Decimal(1000)), DOUBLE, combination=Combination.SUM)
+    limited = replace(GIFT, most_in_all=Decimal(1000), most_per_customer=Decimal(200))
+    of = rules(limited, DOUBLE, combination=Combination.SUM)
     calculation = earned(of, purchase("10.00"), who({}))
     assert calculation.tallies == {
         "purchase/2026-03-10": 20 + 100 + 20,
         "purchase/2026-03": 20 + 100 + 20,
         "purchases": 1,
+        # Only where it has a limit for a customer.
         "campaign/c-gift": 100,
-        "campaign/c-double": 20,
     }
     assert calculation.budgets == {"c-gift": 100}

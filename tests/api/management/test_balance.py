@@ -10,7 +10,14 @@ from points.models import PointDefinition, PointTransaction
 from tests.api.management.till import Till, data, error
 
 AFTERNOON = datetime.datetime(2025, 12, 27, 16, 0, tzinfo=datetime.UTC)
-BRONZE = {"current_tier": "bronze", "points_to_next_tier": 500, "next_tier": "silver"}
+BRONZE = {
+    "current_tier": "bronze",
+    "points_to_next_tier": 500,
+    "next_tier": "silver",
+    "points_to_keep_tier": 0,
+    "projected_tier": "bronze",
+    "tier_until": None,
+}
 
 
 def balance(till: Till, **query: str) -> dict:
@@ -39,7 +46,14 @@ def test_tells_what_an_account_has(till: Till) -> None:
                 "points": -20,
                 "created_at": "2025-12-27T16:00:00Z",
             },
-            "tier_info": {"current_tier": "silver", "points_to_next_tier": 1500 - 500, "next_tier": "gold"},
+            "tier_info": {
+                "current_tier": "silver",
+                "points_to_next_tier": 1500 - 500,
+                "next_tier": "gold",
+                "points_to_keep_tier": 0,
+                "projected_tier": "silver",
+                "tier_until": None,
+            },
             "as_of": None,
         }
 

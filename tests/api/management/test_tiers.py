@@ -19,11 +19,14 @@ from tests.factories import CardFactory, CustomerFactory, make_definition
 from tiers.models import Tier, TierScheme
 
 MARCH = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
+KEEPING = ("points_to_keep_tier", "projected_tier", "tier_until")
 UNKNOWN = {"current_tier": None, "points_to_next_tier": None, "next_tier": None}
 
 
 def tier_info(till: Till, **query: str) -> dict[str, Any]:
-    return data(till.get(f"points/balance/{till.card_id}", **query), 200)["tier_info"]
+    """The tier and the way to the next."""
+    told = data(till.get(f"points/balance/{till.card_id}", **query), 200)["tier_info"]
+    return {name: fact for name, fact in told.items() if name not in KEEPING}
 
 
 def tier(till: Till) -> str | None:
@@ -40,6 +43,20 @@ def another(till: Till, name: str) -> Till:
 
 
 class TestBalance:
+    def test_tells_what_keeps_the_tier_and_what_becomes_of_it(self, program: Program, till: Till) -> None:
+        def keeping() -> tuple[Any, ...]:
+            told = data(till.get(f"points/balance/{till.card_id}"), 200)["tier_info"]
+            return tuple(told[name] for name in KEEPING)
+
+        change_tiers(program, basis="rolling", window_months=1, fall="step")
+        with time_machine.travel(MARCH, tick=False) as clock:
+            till.award(1600)
+            # March counts in April, too.
+            assert keeping() == (0, "gold", "2026-05-01T00:00:00Z")
+            clock.move_to(datetime.datetime(2026, 4, 10, 12, tzinfo=datetime.UTC))
+            till.award(100)
+            assert keeping() == (1500 - 100, "silver", "2026-05-01T00:00:00Z")
+
     @pytest.mark.parametrize(
         ("points", "current", "missing", "following"),
         [

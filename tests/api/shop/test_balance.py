@@ -39,6 +39,9 @@ def test_tells_zeros_of_a_new_card(till: ShopTill) -> None:
             "points_to_next_tier": 500,
             "next_tier": "Silver",
             "tier_benefits": told["tier"]["tier_benefits"],
+            "points_to_keep_tier": 0,
+            "projected_tier": "Bronze",
+            "tier_until": None,
         },
         "statistics": {
             "transactions_count": 0,
@@ -75,6 +78,9 @@ def test_tells_what_there_is(till: ShopTill) -> None:
         "points_to_next_tier": 1500 - 655,
         "next_tier": "Gold",
         "tier_benefits": ["25% more points"],
+        "points_to_keep_tier": 0,
+        "projected_tier": "Silver",
+        "tier_until": None,
     }
     assert told["statistics"]["transactions_count"] == 5
     assert told["statistics"]["last_activity"] == "2026-01-15T12:01:00Z"
@@ -113,6 +119,9 @@ def test_knows_no_tier_where_the_programme_has_none(program: Program) -> None:
         "points_to_next_tier": None,
         "next_tier": None,
         "tier_benefits": [],
+        "points_to_keep_tier": None,
+        "projected_tier": None,
+        "tier_until": None,
     }
 
 

@@ -193,3 +193,24 @@ def test_another_programmes_customer_and_card_are_none(client: APIClient, card: 
 def test_names_the_field_that_is_wrong(client: APIClient, card: Card, body: dict[str, Any], field: str) -> None:
     with nothing_moves(card.program):
         assert list(refusal(create(client, card, **body), 422, "VALIDATION_ERROR")) == [field]
+
+
+def test_takes_the_number_of_an_order_as_a_number(client: APIClient, card: Card) -> None:
+    assert data(create(client, card, order_id=77, order_total=10))["points_awarded"] == 20
+    refusal(create(client, card, order_id="77", order_total=10), 409, "RESOURCE_ALREADY_EXISTS")
+
+
+def test_earns_by_rules_in_the_programmes_currency_alone(client: APIClient, card: Card) -> None:
+    with nothing_moves(card.program):
+        faults = refusal(create(client, card, order_total=10, currency="JPY"), 422, "VALIDATION_ERROR")
+    assert set(faults) == {"currency"}
+    assert data(create(client, card, order_total=10, currency="JPY", points=3))["currency"] == "JPY"
+
+
+def test_takes_no_more_off_than_the_order_costs(client: APIClient, card: Card) -> None:
+    with nothing_moves(card.program):
+        answer = create(client, card, order_total=10, points_discount_amount=10.01)
+        faults = refusal(answer, 422, "VALIDATION_ERROR")
+    assert set(faults) == {"points_discount_amount"}
+    data(create(client, card, order_total=10, points_discount_amount=4.5))
+    assert PointTransaction.objects.get(card=card).metadata["points_discount_amount"] == "4.5"

@@ -15,7 +15,7 @@ from cards.models import Card, Customer
 from points import rules
 from points.models import Campaign, CampaignBudget, EarningRule, PointAccount, TierChange
 from tests.points.importing.shop import ALICE_AND_BOB, SAMPLE, at, in_thread
-from tiers.models import TierScheme
+from tiers.models import Tier, TierScheme
 
 HEAD = "customer,date,amount\n"
 
@@ -201,3 +201,17 @@ def test_posts_the_same_when_two_run_at_once_as_when_one_does(shop):
     assert [nothing for _, _, nothing in counts] == [60, 60]
     assert [posted + replayed for posted, replayed, _ in counts] == [1_200 - 60] * 2
     assert sum(posted for posted, _, _ in counts) == 1_200 - 60
+
+
+def test_goes_by_the_newest_version_alone_between_two_others(shop, program):
+    Tier.objects.filter(program=program, code="bronze").update(multiplier=3)
+    rules.publish(program=program, by="test", at=at("2026-02-01T00:00Z"))
+    Tier.objects.filter(program=program, code="bronze").update(multiplier=1)
+    EarningRule.objects.filter(program=program, kind="purchase").update(rate=10)
+    rules.publish(program=program, by="test")
+
+    shop.run(f"{HEAD}alice,2026-02-10,10\n", rate=None)
+
+    [entry] = shop.entries("alice")
+    calculation = entry.metadata["calculation"]
+    assert (entry.points, calculation["multiplier"], calculation["rule_version"]) == (10 * 10, "1", 3)
