@@ -342,7 +342,8 @@ def _post(
     named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)
-    most = {row.id: row.balance + row.pending for row in rows.values()}
+    # Lots that become active now are read because they are due.
+    most = {row.id: row.balance for row in rows.values()}
     for posting in postings:
         account_id = posting.account.id
         clocks[account_id] = max(posting.at, clocks.get(account_id, posting.at))

@@ -90,6 +90,14 @@ def test_follows_balances_of_another_system(program: Program, system: System) ->
         assert done(till.rows(system.row(1, **update)), 202)["accepted"] == 0
 
 
+def test_follows_a_balance_below_what_rows_before_it_added(usual: System) -> None:
+    # What ends first pays: ten lots that were there, and less than all of what the batch brings.
+    done(usual.rows(*[usual.row(10, validTo=f"2090-01-{day:02}") for day in range(1, 11)]), 202)
+    answer = done(usual.rows(usual.row(100, validTo="2091-01-01"), usual.row(40, source="UpdateBalance")), 202)
+    assert (answer["accepted"], usual.balance) == (2, 40)
+    assert verified(usual.program) == []
+
+
 def test_keeps_the_callers_date_apart(system: System) -> None:
     done(system.rows(system.row(5, timeStamp="2025-12-24T18:00:00+02:00")), 202)
     [row] = system.told_list()["items"]

@@ -169,6 +169,19 @@ def test_cancels_entries_of_other_faces_by_their_own_id(usual: System) -> None:
     refused(usual.transact("Cancellation", 1, cancels=str(uuid.uuid4())), 404, "PointTransactionNotFound")
 
 
+def test_expires_at_once_what_a_cancellation_gives_back_too_late(usual: System) -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        usual.add(100, validTo=(NOON + DAY).isoformat())
+        spent = done(usual.deduct(60), 202)
+        clock.move_to(NOON + 2 * DAY)
+        back = done(usual.transact("Cancellation", 60, cancels=spent["id"], source="Return"), 202)
+        rows = usual.told_list(count=3)["items"]
+    assert [(row["type"], row["amount"]) for row in rows] == [("Expiry", -60), ("Cancellation", 60), ("Expiry", -40)]
+    assert (rows[1]["id"], rows[0]["source"]) == (back["id"], "Automation")
+    assert rows[0]["id"] != back["id"]
+    assert verified(usual.program) == []
+
+
 def test_expires_points_by_the_clock_and_says_so_by_a_code(usual: System) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         added = done(usual.add(100, validTo=(NOON + DAY).isoformat()), 202)
