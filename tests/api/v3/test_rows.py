@@ -95,6 +95,7 @@ def test_follows_a_balance_below_what_rows_before_it_added(usual: System) -> Non
     done(usual.rows(*[usual.row(10, validTo=f"2090-01-{day:02}") for day in range(1, 11)]), 202)
     answer = done(usual.rows(usual.row(100, validTo="2091-01-01"), usual.row(40, source="UpdateBalance")), 202)
     assert (answer["accepted"], usual.balance) == (2, 40)
+    assert usual.told()["balanceExpires"] == "2091-01-01T00:00:00Z"
     assert verified(usual.program) == []
 
 
