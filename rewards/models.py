@@ -31,7 +31,7 @@ class VoucherRule(models.Model):
         ALL = "all", "All points, at a value each"
         STEPS = "steps", "Whole steps of points, at a value each"
 
-    definition = models.OneToOneField(PointDefinition, models.PROTECT, related_name="voucher_rule")
+    definition = models.OneToOneField(PointDefinition, models.PROTECT, primary_key=True, related_name="voucher_rule")
     conversion = models.CharField(max_length=10, choices=Conversion.choices, default=Conversion.ALL)
     smallest_points = models.DecimalField(
         "from so many points",

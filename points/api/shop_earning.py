@@ -13,7 +13,7 @@ from loyalty import errors, idempotency
 from loyalty.api import shop
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from points import accounts, ledger, reasons
+from points import accounts, ledger, reasons, rules
 from points.api import shop_earning_shapes as shapes
 from points.models import EntryType
 from points.terms import Deed, Kind
@@ -72,9 +72,12 @@ class EarningViewSet(shop.ShopViewSet):
         entry = outcome.entry
         assert entry is not None
         assert entry.metadata is not None
-        return shop.respond(
-            {"points": entry.points, "calculation": entry.metadata["calculation"]}, _("Points worked out")
-        )
+        calculation = entry.metadata["calculation"]
+        ladder = rules.of(caller(request).program).ladder
+        names = {rung.code: rung.name for rung in ladder.rungs} if ladder else {}
+        # This face calls a tier by its name.
+        told = calculation | {"tier": names.get(calculation["tier"], calculation["tier"])}
+        return shop.respond({"points": entry.points, "calculation": told}, _("Points worked out"))
 
 
 def _posting(request: Request, body: dict[str, Any], key: idempotency.Key | None) -> ledger.Posting:
