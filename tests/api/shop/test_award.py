@@ -155,7 +155,7 @@ def test_previews_what_an_award_gives(client: APIClient, card: Card, program: Pr
     entry = PointTransaction.objects.get(serial=posted["transaction"]["id"])
     # The shop calls a tier by its name.
     assert told["calculation"] == entry.metadata["calculation"] | {"tier": "Bronze"}
-    assert (told["calculation"]["base"], told["calculation"]["tier"]) == ("51.98", "bronze")
+    assert (told["calculation"]["base"], told["calculation"]["tier"]) == ("51.98", "Bronze")
 
 
 def test_speaks_lithuanian(client: APIClient, card: Card) -> None:
