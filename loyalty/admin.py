@@ -81,17 +81,7 @@ class ProgramAdmin(console.TableAdmin):
     list_display = ("name", "slug", "currency", "timezone", "is_sandbox", "created")
     search_fields = ("name", "slug")
     ordering = ("name",)
-    fields = (
-        "name",
-        "slug",
-        "currency",
-        "timezone",
-        "locale",
-        "transaction_limit",
-        "has_point_accounts",
-        "is_sandbox",
-        "created",
-    )
+    fields = (*ProgramForm.Meta.fields, "created")
     add_fieldsets = ((None, {"fields": ("name", "slug", "currency", "timezone", "is_sandbox")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Program | None = None) -> tuple[str, ...]:
