@@ -164,5 +164,5 @@ def _canonical(value: Any) -> Any:
     # Written out only where that is short: 1e999999999 has a billion digits.
     if abs(value.adjusted()) > _MOST_DIGITS:
         return orjson.Fragment(str(value))
-    digits = f"{value:f}"
+    digits = f"{value or Decimal(0):f}"  # -0.0 is 0, too.
     return orjson.Fragment(digits.rstrip("0").rstrip(".") if "." in digits else digits)

@@ -5,12 +5,14 @@ the lots that still wait. A page is read from the end of the list that it is nea
 the first one does. What only moves points from pending to available (`activate`) is no row of these lists.
 """
 
+import contextlib
 import dataclasses
 import datetime
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, TextChoices
 from django.db.models.functions import Coalesce
 
@@ -58,13 +60,9 @@ DATED_AT = Coalesce("transaction_date", "effective_at")
 
 def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: datetime.datetime) -> Page:
     """This will write what fell due by `at`, and answer `count` entries of the account's list from `offset` on."""
-    row = _settled(account, at)
-    if row is None:
-        return Page([], 0)
-    # No entry that is written meanwhile: then the page and the total are of one list.
-    entries = PointTransaction.objects.filter(account_id=account.id, version__lte=row.version)
-    entries = entries.exclude(type=EntryType.ACTIVATE)
-    waiting = PointLot.objects.filter(account_id=account.id, version__lte=row.version, is_open=True, active_from__gt=at)
+    settle([account.id], at=at)
+    entries = PointTransaction.objects.filter(account_id=account.id).exclude(type=EntryType.ACTIVATE)
+    waiting = PointLot.objects.filter(account_id=account.id, is_open=True, active_from__gt=at)
     if wanted.filter == Filter.PENDING:
         # Read from the few lots that wait.
         entries = entries.filter(pk__in=waiting.values("pk"))
@@ -72,23 +70,27 @@ def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: da
         entries = entries.filter(~_is_waiting(at))
     if wanted.line_item_id is not None:
         entries = entries.filter(program=account.program, line_item_id=wanted.line_item_id)
-        total = entries.count()
-    else:
-        pending = 0 if wanted.filter == Filter.ALL else waiting.count()
-        total = pending if wanted.filter == Filter.PENDING else row.listed - pending
     order = [DATED_AT, F("version")] if wanted.sort == Sort.TRANSACTION_DATE else [F("version")]
-    return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
+    with _one_moment():
+        total = entries.count() if wanted.line_item_id is not None else _total(account, wanted, waiting)
+        return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
 
 
 def of_line(*, program: Program, wanted: Wanted, offset: int, count: int, at: datetime.datetime) -> Page:
-    """This will answer `count` of the programme's entries of one line of a receipt, from `offset` on."""
+    """This will write what fell due by `at` in the accounts that have the entries of one line of a receipt, and answer
+    `count` of those from `offset` on."""
     entries = PointTransaction.objects.filter(program=program, line_item_id=wanted.line_item_id)
+    settle(set(entries.values_list("account_id", flat=True)), at=at)
     if wanted.filter != Filter.ALL:
         is_waiting = _is_waiting(at)
         entries = entries.filter(is_waiting if wanted.filter == Filter.PENDING else ~is_waiting)
-    total = entries.count()
-    order = [DATED_AT if wanted.sort == Sort.TRANSACTION_DATE else F("created_at"), F("id")]
-    return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
+    # Of one account by version: the id of a caller's transaction says nothing of when it was written.
+    order = [F("created_at"), F("version"), F("id")]
+    if wanted.sort == Sort.TRANSACTION_DATE:
+        order.insert(0, DATED_AT)
+    with _one_moment():
+        total = entries.count()
+        return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
 
 
 def modified(entries: list[PointTransaction]) -> Mapping[Any, datetime.datetime]:
@@ -115,13 +117,31 @@ def _is_waiting(at: datetime.datetime) -> Exists:
     return Exists(lots.filter(is_open=True, active_from__gt=at))
 
 
-def _settled(account: AccountRef, at: datetime.datetime) -> PointAccount | None:
-    rows = PointAccount.objects.only("id", "version", "listed", "next_due_at").filter(pk=account.id)
-    row = rows.first()
-    if row is not None and row.next_due_at is not None and row.next_due_at <= at:
-        ledger.settle([account], at=at)
-        row = rows.first()
-    return row
+def settle(account_ids: Iterable[uuid.UUID], *, at: datetime.datetime) -> None:
+    """This will write what fell due by `at` in accounts."""
+    due = PointAccount.objects.filter(pk__in=account_ids, next_due_at__lte=at)
+    ledger.settle(
+        [
+            AccountRef(program=row.program, definition=row.definition, customer_id=row.customer_id)
+            for row in due.select_related("program", "definition")
+        ],
+        at=at,
+    )
+
+
+@contextlib.contextmanager
+def _one_moment() -> Iterator[None]:
+    """This will let the statements of the block see one state, so that a page and the total are of one list."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _total(account: AccountRef, wanted: Wanted, waiting: QuerySet[PointLot]) -> int:
+    pending = 0 if wanted.filter == Filter.ALL else waiting.count()
+    if wanted.filter == Filter.PENDING:
+        return pending
+    return (PointAccount.objects.filter(pk=account.id).values_list("listed", flat=True).first() or 0) - pending
 
 
 def _slice(

@@ -13,7 +13,7 @@ from django.db.models import QuerySet, TextChoices
 
 from loyalty import errors, idempotency, ids
 from loyalty.models import Program
-from points import ledger
+from points import contacts, ledger
 from points.ledger import TransactionNotFound
 from points.models import AccountRef, EntryType, PointTransaction
 
@@ -141,6 +141,16 @@ def find(*, program: Program, transaction_id: uuid.UUID, account_id: uuid.UUID |
     if found is None:
         raise TransactionNotFound
     return found
+
+
+def require_posted(*, account: AccountRef, transaction_id: uuid.UUID) -> None:
+    """This will let a transaction go on that was posted before.
+
+    Raises:
+        contacts.PointSystemNotActive: it was not.
+    """
+    if not PointTransaction.objects.filter(account_id=account.id, pk=entry_id(account.id, transaction_id)).exists():
+        raise contacts.PointSystemNotActive
 
 
 def kind(entry: PointTransaction) -> Kind:

@@ -96,6 +96,11 @@ class VoucherRule(models.Model):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValidationError(dict.fromkeys(missing, "Say what the points are worth."))
+        places = self.definition.decimal_places
+        for name in ("smallest_points", "step_points"):
+            points = getattr(self, name)
+            if points is not None and points != round(points, places):
+                raise ValidationError({name: f"These points have at most {places} decimals."})
 
 
 class RewardVoucher(models.Model):

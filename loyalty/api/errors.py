@@ -80,7 +80,7 @@ def _shape(path: str) -> refusals.Shape:
     if languages.is_shop(path):
         return refusals.shop
     # A path of no face answers like the first one.
-    return refusals.v3 if path.startswith(_V3) else refusals.management
+    return refusals.v3 if f"{path}/".startswith(_V3) else refusals.management
 
 
 def _malformed() -> errors.Refusal:

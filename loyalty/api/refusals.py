@@ -67,7 +67,7 @@ def v3(refusal: errors.Refusal) -> Told:
 
 def v3_message(refusal: errors.Refusal) -> str:
     """This will say what is wrong, as the accounts face calls the field that it is wrong with."""
-    if not isinstance(refusal, errors.InvalidParameters):
+    if not refusal.faults:
         return refusal.message
     field, texts = next(iter(refusal.faults.items()))
     return f"{camel_case.name(field)}: {texts[0]}"

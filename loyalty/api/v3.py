@@ -11,12 +11,12 @@ from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 
 from loyalty import errors, idempotency
-from loyalty.api import camel_case, fields, management, parsers
+from loyalty.api import camel_case, fields, management, parsers, values
 from loyalty.api.schema import V3Schema
 from loyalty.api.serializers import Output, Query
 
 TAG = ["Point accounts"]
-MOST_ROWS = 1000
+LARGEST_PAGE = 1000
 
 key_of = management.key_of
 send = management.send
@@ -62,7 +62,7 @@ def read_query(kind: type[Query], request: Request) -> dict[str, Any]:
     # A blank value is none, as an empty one is.
     given = {name: value for name, value in request.query_params.dict().items() if value.strip()}
     query = kind.read(camel_case.query(given))
-    return query | {"count": min(query["count"], MOST_ROWS)} if "count" in query else query
+    return query | {"count": min(query["count"], LARGEST_PAGE)} if "count" in query else query
 
 
 def answer(data: Any, status: int = 200) -> idempotency.Answer:
@@ -98,6 +98,6 @@ def page_of(row: type[serializers.Serializer]) -> serializers.Serializer:
 def path_id(text: str) -> uuid.UUID | None:
     """This will read the id of a path, or answer None for anything else, which names nothing."""
     try:
-        return uuid.UUID(text) if len(text) == len(str(uuid.UUID(int=0))) else None
-    except ValueError:
+        return values.unique_id(text)
+    except values.Fault:
         return None

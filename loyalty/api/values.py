@@ -232,6 +232,11 @@ def start(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime
     return expiry.start_of_day(day=moment, zone=zone)
 
 
+def optional_start(moment: datetime.datetime | datetime.date | None, zone: ZoneInfo) -> datetime.datetime | None:
+    """This will answer the instant that is meant, where one is."""
+    return None if moment is None else start(moment, zone)
+
+
 def end(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.datetime:
     """This will answer the first instant after what is meant as an upper bound; a bare date means all of its day."""
     if isinstance(moment, datetime.datetime):

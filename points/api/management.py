@@ -84,8 +84,8 @@ class PointsViewSet(management.ManagementViewSet):
             points=body["points"],
             note=_note(request, body, card_id=named.card_id),
             at=timezone.now(),
-            valid_from=_start(body["valid_from"], zone),
-            expires_at=_start(body["expires_at"], zone),
+            valid_from=values.optional_start(body["valid_from"], zone),
+            expires_at=values.optional_start(body["expires_at"], zone),
             key=key,
             render=_rendered(shapes.Award, named.account),
         )
@@ -190,7 +190,7 @@ class PointsViewSet(management.ManagementViewSet):
         outcome = ledger.expire(
             account=named.account,
             points=body["points"],
-            before=_start(body["expires_before"], ZoneInfo(named.account.program.timezone)),
+            before=values.optional_start(body["expires_before"], ZoneInfo(named.account.program.timezone)),
             note=ledger.Note(
                 reason=body["reason"] or "Points expired", actor=caller(request).key_id, card_id=named.card_id
             ),
@@ -250,7 +250,7 @@ class PointsViewSet(management.ManagementViewSet):
         query = shapes.BalanceQuery.read(request.query_params.dict())
         named = _named(request, _from_path(card_id, query))
         now = timezone.now()
-        moment = _start(query["as_of"], ZoneInfo(named.account.program.timezone))
+        moment = values.optional_start(query["as_of"], ZoneInfo(named.account.program.timezone))
         if moment is None:
             return management.respond(_balance(named, statements.balance(account=named.account, at=now), at=now))
         if moment > now:
@@ -294,7 +294,10 @@ def selected(query: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     Raises:
         errors.InvalidParameters: `from_date` is after `to_date`.
     """
-    since, until = _start(query["from_date"], zone), query["to_date"] and values.end(query["to_date"], zone)
+    since, until = (
+        values.optional_start(query["from_date"], zone),
+        query["to_date"] and values.end(query["to_date"], zone),
+    )
     if since is not None and until is not None and since >= until:
         raise errors.InvalidParameters({"from_date": ["Must not be after to_date."]}, rule="order")
     return query | {"from_date": since, "to_date": until}
@@ -320,10 +323,6 @@ def _names(named: Named) -> dict[str, str | None]:
         "card_id": None if named.card_id is None else ids.public("card", named.card_id),
         "customer_id": ids.public("cus", named.account.customer_id),
     }
-
-
-def _start(moment: datetime.date | None, zone: ZoneInfo) -> datetime.datetime | None:
-    return None if moment is None else values.start(moment, zone)
 
 
 def _note(request: Request, body: dict[str, Any], *, card_id: uuid.UUID | None) -> ledger.Note:

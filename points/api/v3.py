@@ -106,7 +106,7 @@ class PointAccountsViewSet(v3.V3ViewSet):
         query = v3.read_query(shapes.AccountQuery, request)
         account = _find(request, v3.path_id(account_id))
         now = timezone.now()
-        moment = _start(query["as_of"], account.program)
+        moment = values.optional_start(query["as_of"], ZoneInfo(account.program.timezone))
         if moment is None:
             [told] = contacts.tell([account], at=now)
             return v3.respond(_account(told))
@@ -191,6 +191,8 @@ class PointTransactionsViewSet(v3.V3ViewSet):
             raise ledger.TransactionNotFound
         program = caller(request).program
         entry = external.find(program=program, transaction_id=known, account_id=query["account_id"])
+        # What expired of it by now touched it.
+        contact_lists.settle([entry.account_id], at=timezone.now())
         [row] = _written([entry], program=program, language=query["lang"])
         return v3.respond(row)
 
@@ -206,13 +208,16 @@ class PointTransactionsViewSet(v3.V3ViewSet):
     )
     def create(self, request: Request) -> HttpResponse:
         """Adds, deducts, cancels or adjusts points of an account. `transactionId` is the key: the same transaction
-        again answers the one that was posted, however long ago, with `Idempotent-Replayed: true`; another one under the
-        same id is refused. `Idempotency-Key` is ignored here. An `Adjustment` needs the scope `points:adjust`, too."""
+        again answers the one that was posted, as it is by now, however long ago, with `Idempotent-Replayed: true`;
+        another one under the same id is refused. `Idempotency-Key` is ignored here. An `Adjustment` needs the scope
+        `points:adjust`, too."""
         body = shapes.PointTransactionInput.read(request.data)
         if body["transaction_type"] == Kind.ADJUSTMENT:
             require(request, Scope.POINTS_ADJUST)
-        contacts.require_accounts(caller(request).program)
         account = _find(request, body["account_id"])
+        if not account.program.has_point_accounts:
+            # What was posted before is answered all the same.
+            external.require_posted(account=account, transaction_id=body["transaction_id"])
         told = _told(body, account.program)
         try:
             posting = external.posting(account=account, told=told, actor=caller(request).key_id, at=timezone.now())
@@ -251,22 +256,19 @@ def _page(request: Request, query: dict[str, Any]) -> Page:
 
 
 def _told(body: dict[str, Any], program: Program) -> external.Transaction:
+    zone = ZoneInfo(program.timezone)
     return external.Transaction(
         kind=Kind(body["transaction_type"]),
         amount=body["amount"],
         source=body["source"],
         description=body["description"],
         id=body["transaction_id"],
-        dated_at=_start(body["transaction_date"], program),
-        valid_from=_start(body["valid_from"], program),
-        valid_to=_start(body["valid_to"], program),
+        dated_at=values.optional_start(body["transaction_date"], zone),
+        valid_from=values.optional_start(body["valid_from"], zone),
+        valid_to=values.optional_start(body["valid_to"], zone),
         line_item_id=body["retail_transaction_line_item_id"] or None,
         cancels=body["cancels"] if body["transaction_type"] == Kind.CANCELLATION else None,
     )
-
-
-def _start(moment: datetime.date | None, program: Program) -> datetime.datetime | None:
-    return None if moment is None else values.start(moment, ZoneInfo(program.timezone))
 
 
 def _as_of(account: ledger.AccountRef, moment: datetime.datetime, *, basis: str) -> contacts.Told:

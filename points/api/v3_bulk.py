@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from rest_framework.request import Request
 
 from loyalty import errors, idempotency
 from loyalty.api import parsers, refusals, v3, values
-from loyalty.models import ApiKey, Scope
+from loyalty.models import ApiKey, Program, Scope
 from loyalty.permissions import caller
 from points import contacts, external, ledger
 from points.api import v3_rows
@@ -63,9 +64,8 @@ class PointRowsViewSet(PointTransactionsViewSet):
         rows = _rows(request.data)
         key = v3.key_of(request)
         api_key = caller(request)
-        contacts.require_accounts(api_key.program)
         postings = _postings(rows, api_key, at=timezone.now())
-        work = functools.partial(_post, rows, postings)
+        work = functools.partial(_post, api_key.program, rows, postings)
         if key is None:
             # The ledger tries again by itself, safely, where no transaction of ours is around it.
             return v3.send(work())
@@ -77,8 +77,8 @@ class PointRowsViewSet(PointTransactionsViewSet):
 class _Missing(errors.NotFound):
     """A row names a contact or a definition that the programme does not have."""
 
-    def __init__(self, *, contact: bool, definition: bool) -> None:
-        names = [name for name, is_missing in (("contact", contact), ("definition", definition)) if is_missing]
+    def __init__(self, *, contact: uuid.UUID | None, definition: int | None) -> None:
+        names = [name for name, one in (("contact", contact), ("definition", definition)) if one is not None]
         super().__init__(f"There is no such {' and no such '.join(names)}.")
         self.contact = contact
         self.definition = definition
@@ -103,9 +103,10 @@ def _postings(rows: Sequence[Any], api_key: ApiKey, *, at: datetime.datetime) ->
     accounts: dict[tuple[Any, int], AccountRef] = {}
 
     def posting(row: v3_rows.Row) -> ledger.Posting | errors.Refusal:
-        is_stranger, is_unknown = row.contact_id not in people, row.definition_id not in kinds
-        if is_stranger or is_unknown:
-            return _Missing(contact=is_stranger, definition=is_unknown)
+        stranger = None if row.contact_id in people else row.contact_id
+        unknown = None if row.definition_id in kinds else row.definition_id
+        if stranger is not None or unknown is not None:
+            return _Missing(contact=stranger, definition=unknown)
         if row.told.kind == Kind.ADJUSTMENT and Scope.POINTS_ADJUST not in api_key.scopes:
             return errors.Forbidden([Scope.POINTS_ADJUST])
         named = (row.contact_id, row.definition_id)
@@ -121,16 +122,19 @@ def _postings(rows: Sequence[Any], api_key: ApiKey, *, at: datetime.datetime) ->
     return [row if isinstance(row, errors.Refusal) else posting(row) for row in read]
 
 
-def _post(rows: Sequence[Any], postings: Sequence[ledger.Posting | errors.Refusal]) -> idempotency.Answer:
+def _post(
+    program: Program, rows: Sequence[Any], postings: Sequence[ledger.Posting | errors.Refusal]
+) -> idempotency.Answer:
+    contacts.require_accounts(program)
     outcomes = iter(ledger.post_many([posting for posting in postings if isinstance(posting, ledger.Posting)]))
     refused = [posting if isinstance(posting, errors.Refusal) else next(outcomes).refusal for posting in postings]
     bad = [(row, refusal) for row, refusal in zip(rows, refused, strict=True) if refusal is not None]
-    missing = [(row, refusal) for row, refusal in bad if isinstance(refusal, _Missing)]
+    missing = [refusal for _, refusal in bad if isinstance(refusal, _Missing)]
     done = {
         "accepted": len(rows) - len(bad),
         "not_accepted": [v3_rows.echo(row) for row, _ in bad],
         "error_messages": [refusals.v3_message(shapes.renamed(refusal)) for _, refusal in bad],
-        "missing_definition_ids": list(dict.fromkeys(row["definition_id"] for row, one in missing if one.definition)),
-        "missing_contact_ids": list(dict.fromkeys(row["contact_id"] for row, one in missing if one.contact)),
+        "missing_definition_ids": list(dict.fromkeys(one.definition for one in missing if one.definition is not None)),
+        "missing_contact_ids": list(dict.fromkeys(str(one.contact) for one in missing if one.contact is not None)),
     }
     return v3.answer(done, 202)

@@ -35,7 +35,7 @@ def read(data: Any, program: Program) -> Row | errors.Refusal:
     except errors.Refusal as refusal:
         return refusal
     zone = ZoneInfo(program.timezone)
-    moments = {name: found[name] and values.start(found[name], zone) for name in _MOMENTS}
+    moments = {name: values.optional_start(found[name], zone) for name in _MOMENTS}
     is_update = found["source"] == external.UPDATE_BALANCE
     return Row(
         contact_id=found["contact_id"],

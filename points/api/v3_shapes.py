@@ -97,7 +97,7 @@ class TransactionsQuery(v3.PageQuery, TextQuery):
     account_id = fields.UniqueId(**optional(help_text="The same."))
     contact_id = fields.UniqueId(**optional(help_text="In place of an account's id, with `definitionId`."))
     definition_id = fields.Whole(
-        minimum=0, maximum=MOST_DEFINITIONS, **optional(help_text="In place of an account's id, with `contactId`.")
+        minimum=1, maximum=MOST_DEFINITIONS, **optional(help_text="In place of an account's id, with `contactId`.")
     )
     retail_transaction_line_item_id = fields.Text(
         max_length=LONGEST_LINE_ITEM,

@@ -50,6 +50,8 @@ def test_makes_a_rule(manager: Browser, definition: PointDefinition) -> None:
         ({"conversion": "all"}, "Say what the points are worth."),
         ({"conversion": "all", "point_value": "0"}, "greater than or equal to 0.000001"),
         ({"smallest_points": "0"}, "greater than or equal to 0.01"),
+        ({"step_points": "0.5"}, "at most 0 decimals"),
+        ({"smallest_points": "99.5"}, "at most 0 decimals"),
         ({"valid_months": "0"}, "greater than or equal to 1"),
         ({"conversion": "some"}, "Select a valid choice."),
     ],

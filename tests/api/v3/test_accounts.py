@@ -204,6 +204,7 @@ def test_needs_the_scope(program: Program, system: System) -> None:
 
 def test_answers_every_fault_in_its_own_shape(system: System) -> None:
     refused(system.get("nothing"), 404, "NotFound")
+    refused(system.client.get("/api/v3"), 404, "NotFound")
     refused(system.client.delete("/api/v3/point-accounts"), 405, "MethodNotAllowed")
     refused(
         system.client.post("/api/v3/point-accounts", b"{", content_type="application/json"), 400, "ValidationFailed"

@@ -85,3 +85,19 @@ def test_turns_points_into_vouchers_once(program: Program, usual: System) -> Non
     assert RewardVoucher.objects.filter(program=program).count() == 5
     assert usual.balance == 0
     assert verified(program) == []
+
+
+def test_tells_as_many_pending_points_as_it_lists_while_they_are_cancelled(usual: System) -> None:
+    usual.open()
+    made = [done(usual.add(1, validFrom="2090-01-01"), 202)["id"] for _ in range(30)]
+
+    def look() -> list[Any]:
+        return [usual.told_list(filter=name, count=1000) for name in ("Pending", "Active") * 10]
+
+    cancels = [lambda one=one: usual.transact("Cancellation", 1, cancels=one) for one in made[:12]]
+    pages = [
+        page for answer in at_once([*cancels, look, look, look, look]) if isinstance(answer, list) for page in answer
+    ]
+    assert len(pages) == 4 * 20
+    assert all(page["totalCount"] == len(page["items"]) for page in pages)
+    assert len(usual.amounts(filter="Pending")) == 30 - 12

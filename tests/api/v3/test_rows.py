@@ -152,6 +152,21 @@ def test_reads_rows_as_the_description_says(program: Program, system: System) ->
             assert next(iter(flat.faults)) in (next(iter(serializer.errors)), "points"), row
 
 
+def test_names_what_is_missing_once_and_as_it_was_meant(system: System) -> None:
+    rows = [system.row(1, contactId=UNKNOWN), system.row(1, contactId=UNKNOWN.upper())]
+    rows += [system.row(1, definitionId=7), system.row(1, definitionId="7"), system.row(1, definitionId=2**40)]
+    answer = done(system.rows(*rows), 202)
+    assert (answer["missingContactIds"], answer["missingDefinitionIds"]) == ([UNKNOWN], [7, 2**40])
+    assert answer["notAccepted"] == rows
+
+
+def test_names_the_field_in_each_message(system: System) -> None:
+    faults = [{"amount": 0}, {"amount": 0.01}, {"validTo": "2020-01-01"}, {"source": "Gift"}, {"contactId": None}]
+    answer = done(system.rows(*(system.row(1) | fault for fault in faults)), 202)
+    named = [message.partition(":")[0] for message in answer["errorMessages"]]
+    assert named == ["amount", "amount", "validTo", "source", "contactId"]
+
+
 def test_knows_no_contacts_of_other_programmes(system: System, stranger: System) -> None:
     with nothing_moves(stranger.program):
         answer = done(system.rows(system.row(1, contactId=stranger.contact_id)), 202)

@@ -1,4 +1,5 @@
 import datetime
+import json
 import uuid
 from typing import Any
 
@@ -275,6 +276,46 @@ def test_posts_nothing_where_accounts_are_switched_off(program: Program, system:
     with nothing_moves(program):
         refused(system.add(1), 400, "PointSystemNotActive")
         refused(system.rows(system.row(1)), 400, "PointSystemNotActive")
+
+
+def test_answers_what_was_posted_also_where_accounts_are_switched_off(program: Program, system: System) -> None:
+    body, row = system.body("Addition", 5), system.row(7)
+    done(system.post("point-transactions", body), 202)
+    first = system.rows(row, key="night-1")
+    Program.objects.filter(pk=program.pk).update(has_point_accounts=False)
+    with nothing_moves(program):
+        assert done(system.post("point-transactions", body), 202)["amount"] == 5
+        assert done(system.rows(row, key="night-1"), 202) == first.json()
+        refused(system.post("point-transactions", body | {"amount": 6}), 409, "TransactionIdConflict")
+
+
+def test_tells_that_points_expired_before_anybody_wrote_it(usual: System) -> None:
+    line = {"retailTransactionLineItemId": "receipt-77-1"}
+    with time_machine.travel(NOON, tick=False) as clock:
+        by_id = done(usual.add(5, validTo=(NOON + DAY).isoformat(), **line), 202)
+        usual.add(5, validTo=(NOON + 3 * DAY).isoformat(), **line)
+        clock.move_to(NOON + 2 * DAY)
+        assert done(usual.get(f"point-transactions/{by_id['id']}"))["modifiedOn"] == "2026-03-04T12:00:00Z"
+        clock.move_to(NOON + 4 * DAY)
+        rows = done(usual.get("point-transactions", **line))["items"]
+    assert {row["modifiedOn"] for row in rows} == {"2026-03-04T12:00:00Z", "2026-03-06T12:00:00Z"}
+
+
+def test_lists_equal_dates_of_a_line_as_they_were_written(usual: System) -> None:
+    line = {"retailTransactionLineItemId": "receipt-77-1"}
+    for number in range(1, 9):
+        usual.add(number, transactionDate="2026-03-01", **line)
+    for sort in ("TransactionDate", "CreatedOn"):
+        rows = done(usual.get("point-transactions", **line, sortBy=sort, sortOrder="Asc"))["items"]
+        assert [row["amount"] for row in rows] == list(range(1, 9))
+
+
+def test_takes_zero_for_zero_however_it_is_written(system: System) -> None:
+    body = system.body("Adjustment", 0, source="UpdateBalance")
+    raw = json.dumps(body).replace('"amount": 0', '"amount": -0.0')
+    done(system.post("point-transactions", body), 202)
+    answer = system.client.post("/api/v3/point-transactions", raw, content_type="application/json")
+    assert answer.headers["Idempotent-Replayed"] == "true"
 
 
 def test_counts_towards_the_limit_but_for_replays(program: Program, system: System) -> None:
