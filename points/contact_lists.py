@@ -85,7 +85,7 @@ def of_line(*, program: Program, wanted: Wanted, offset: int, count: int, at: da
         is_waiting = _is_waiting(at)
         entries = entries.filter(is_waiting if wanted.filter == Filter.PENDING else ~is_waiting)
     # Of one account by version: the id of a caller's transaction says nothing of when it was written.
-    order = [F("created_at"), F("version"), F("id")]
+    order: list[Any] = [F("created_at"), F("version"), F("id")]
     if wanted.sort == Sort.TRANSACTION_DATE:
         order.insert(0, DATED_AT)
     with _one_moment():
