@@ -23,6 +23,7 @@ register_converter(languages.LocaleConverter, "locale")
 
 # Below /en/shop/ and /lt/shop/.
 shop = [
+    path("points/award", shop_earning.EarningViewSet.as_view({"post": "award"})),
     path("points", points_shop.ShopPointsViewSet.as_view({"get": "history", "post": "redeem"})),
     path("points/card/<str:card_id>/balance", points_shop.ShopPointsViewSet.as_view({"get": "balance"})),
     path("loyalty-cards", cards_shop.ShopCardsViewSet.as_view({"get": "list"})),
@@ -31,7 +32,6 @@ shop = [
     path("loyalty-cards/<str:card_id>", cards_shop.ShopCardsViewSet.as_view({"get": "retrieve"})),
     path("transactions", points_shop.ShopPointsViewSet.as_view({"get": "transactions"})),
     path("auth/token", shop_tokens.MemberTokensViewSet.as_view({"post": "create"})),
-    path("points/award", shop_earning.EarningViewSet.as_view({"post": "award"})),
     path("points/preview", shop_earning.EarningViewSet.as_view({"post": "preview"})),
     path("transactions/create", shop_orders.OrdersViewSet.as_view({"post": "create"})),
     path("validate-credentials", shop_service.ShopCredentialsViewSet.as_view({"post": "validate"})),
@@ -60,6 +60,7 @@ urlpatterns = [
     path("api/points/redeem", points.PointsViewSet.as_view({"post": "redeem"})),
     path("api/points/balance/<str:card_id>", points.PointsViewSet.as_view({"get": "balance"})),
     path("api/points/history/<str:card_id>", points.PointsViewSet.as_view({"get": "history"})),
+    path("<locale:locale>/shop/", include(shop)),
     path("api/points/adjust", points.PointsViewSet.as_view({"post": "adjust"})),
     path("api/points/reverse", points.PointsViewSet.as_view({"post": "reverse"})),
     path("api/points/expire", points.PointsViewSet.as_view({"post": "expire"})),
@@ -78,7 +79,6 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/replace", cards.CardsViewSet.as_view({"post": "replace"})),
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
-    path("<locale:locale>/shop/", include(shop)),
     path("api/v3/", include(accounts)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),

@@ -147,6 +147,8 @@ class Deed:
 
     def without(self, categories: Sequence[str]) -> "Deed":
         """This will answer the deed as if its lines of these categories had not been bought."""
+        if not self.lines or not categories:
+            return self
         left = [line for line in self.lines if line.category not in categories]
         if len(left) == len(self.lines):
             return self
