@@ -8,8 +8,7 @@ the first one does. What only moves points from pending to available (`activate`
 import contextlib
 import dataclasses
 import datetime
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import connection, transaction
@@ -17,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, TextChoices
 from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
-from points import ledger
+from points import contacts
 from points.models import AccountRef, EntryType, PointAccount, PointLot, PointTransaction
 
 
@@ -60,7 +59,7 @@ DATED_AT = Coalesce("transaction_date", "effective_at")
 
 def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: datetime.datetime) -> Page:
     """This will write what fell due by `at`, and answer `count` entries of the account's list from `offset` on."""
-    settle([account.id], at=at)
+    contacts.settle([account.id], at=at)
     entries = PointTransaction.objects.filter(account_id=account.id).exclude(type=EntryType.ACTIVATE)
     waiting = PointLot.objects.filter(account_id=account.id, is_open=True, active_from__gt=at)
     if wanted.filter == Filter.PENDING:
@@ -80,7 +79,7 @@ def of_line(*, program: Program, wanted: Wanted, offset: int, count: int, at: da
     """This will write what fell due by `at` in the accounts that have the entries of one line of a receipt, and answer
     `count` of those from `offset` on."""
     entries = PointTransaction.objects.filter(program=program, line_item_id=wanted.line_item_id)
-    settle(set(entries.values_list("account_id", flat=True)), at=at)
+    contacts.settle(set(entries.values_list("account_id", flat=True)), at=at)
     if wanted.filter != Filter.ALL:
         is_waiting = _is_waiting(at)
         entries = entries.filter(is_waiting if wanted.filter == Filter.PENDING else ~is_waiting)
@@ -115,18 +114,6 @@ def _is_waiting(at: datetime.datetime) -> Exists:
     """This will say of an entry whether any of the points that it brought are still to become active."""
     lots = PointLot.objects.filter(account_id=OuterRef("account_id"), pk=OuterRef("pk"))
     return Exists(lots.filter(is_open=True, active_from__gt=at))
-
-
-def settle(account_ids: Iterable[uuid.UUID], *, at: datetime.datetime) -> None:
-    """This will write what fell due by `at` in accounts."""
-    due = PointAccount.objects.filter(pk__in=account_ids, next_due_at__lte=at)
-    ledger.settle(
-        [
-            AccountRef(program=row.program, definition=row.definition, customer_id=row.customer_id)
-            for row in due.select_related("program", "definition")
-        ],
-        at=at,
-    )
 
 
 @contextlib.contextmanager

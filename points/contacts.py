@@ -141,17 +141,26 @@ def of_contact(*, program: Program, contact_id: uuid.UUID) -> list[AccountRef]:
 def tell(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> list[Told]:
     """This will write what fell due in accounts, and answer what they have; those that do not exist are left out."""
     refs = {ref.id: ref for ref in accounts}
-    rows = PointAccount.objects.only("id", "balance", "pending", "next_due_at").in_bulk(list(refs))
-    due = [refs[row.pk] for row in rows.values() if row.next_due_at is not None and row.next_due_at <= at]
-    if due:
-        ledger.settle(due, at=at)
-        rows = PointAccount.objects.only("id", "balance", "pending").in_bulk(list(refs))
+    settle(refs, at=at)
+    rows = PointAccount.objects.only("id", "balance", "pending").in_bulk(list(refs))
     ends = _next_ends(list(rows), at=at)
     return [
         Told(ref=ref, balance=rows[ref.id].balance, pending=rows[ref.id].pending, expires_at=ends.get(ref.id))
         for ref in refs.values()
         if ref.id in rows
     ]
+
+
+def settle(account_ids: Iterable[uuid.UUID], *, at: datetime.datetime) -> None:
+    """This will write what fell due by `at` in accounts."""
+    due = PointAccount.objects.filter(pk__in=account_ids, next_due_at__lte=at)
+    ledger.settle(
+        [
+            AccountRef(program=row.program, definition=row.definition, customer_id=row.customer_id)
+            for row in due.select_related("program", "definition")
+        ],
+        at=at,
+    )
 
 
 _NEXT_ENDS = """

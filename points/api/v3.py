@@ -192,7 +192,7 @@ class PointTransactionsViewSet(v3.V3ViewSet):
         program = caller(request).program
         entry = external.find(program=program, transaction_id=known, account_id=query["account_id"])
         # What expired of it by now touched it.
-        contact_lists.settle([entry.account_id], at=timezone.now())
+        contacts.settle([entry.account_id], at=timezone.now())
         [row] = _written([entry], program=program, language=query["lang"])
         return v3.respond(row)
 
