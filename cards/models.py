@@ -30,11 +30,26 @@ class Customer(models.Model):
     metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     serial = _serial("cards_customer_serial")
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, editable=False, db_index=False, related_name="merged"
+    )
+    merged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint("program", Lower("email"), name="customer_email_unique_in_program"),
             models.UniqueConstraint(fields=["program", "external_id"], name="customer_external_id_unique_in_program"),
+            models.CheckConstraint(
+                condition=models.Q(erased_at=None)
+                | models.Q(email=None, external_id=None, name="", phone="", locale="", metadata={}),
+                name="customer_erased_says_nothing",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["merged_into"], condition=models.Q(merged_into__isnull=False), name="customer_merged_into"
+            ),
         ]
 
     def __str__(self) -> str:

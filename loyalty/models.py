@@ -1,6 +1,7 @@
 """The programme (the tenant), its API keys, and the record of answered requests."""
 
 import zoneinfo
+from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -61,6 +62,21 @@ class Program(models.Model):
         default=True,
         db_default=True,
         help_text="Whether the API of point accounts (/api/v3) may post. What exists stays readable.",
+    )
+    transfers_enabled = models.BooleanField(
+        "transfers",
+        default=False,
+        db_default=False,
+        help_text="Whether customers may send points to one another.",
+    )
+    transfer_daily_points = models.DecimalField(
+        "points sent a day",
+        max_digits=15,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.01"))],
+        help_text="Most points that a customer may send in a day of the programme. Empty: no limit.",
     )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."

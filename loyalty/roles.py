@@ -10,7 +10,13 @@ INSERT_ONLY = (
     "points_tierchange",
     "rewards_voucherevent",
 )
-CHANGEABLE_COLUMNS = {"points_pointlot": "remaining", "rewards_rewardvoucher": "redeemed_at, reactivations"}
+CHANGEABLE_COLUMNS = {
+    "points_hold": "status, captured_points, resolved_at, resolved_by_id",
+    "points_pointlot": "remaining",
+    "rewards_rewardvoucher": "redeemed_at, reactivations",
+}
+# What runs with the rights of the owner: it erases the words of entries whose customer is erased.
+FUNCTIONS = ("points_erase_words(uuid, timestamptz)",)
 
 TIMEOUTS = {
     "lock_timeout": "2s",
@@ -52,4 +58,4 @@ def _statements(tables: set[str]) -> list[str]:
         statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {{role}}")
         if table in CHANGEABLE_COLUMNS:
             statements.append(f"GRANT UPDATE ({CHANGEABLE_COLUMNS[table]}) ON {table} TO {{role}}")
-    return statements
+    return [*statements, *(f"GRANT EXECUTE ON FUNCTION {function} TO {{role}}" for function in FUNCTIONS)]

@@ -6,30 +6,20 @@ Every method checks all that can be refused before it changes anything, so a ref
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from loyalty import errors
-from points import earning, expiry, reasons
+from loyalty import errors, ids
+from points import earning, expiry
+from points.holding import HoldingPage, InsufficientPoints
 from points.lots import ZERO, Lot
 from points.models import MAX_DIGITS, Clawback, EntryType, PointTransaction
-from points.page import Note, Page, Payment
+from points.page import Note, Other, Payment
 from points.terms import Calculation, Deed, Rules, Situation
 from tiers.ladder import Rung
-
-
-class InsufficientPoints(errors.Refusal):
-    """The available points do not cover what was asked."""
-
-    code = "INSUFFICIENT_POINTS"
-    status = 400
-    message = gettext_noop("There are not enough points.")
-
-    def __init__(self, *, current_balance: Decimal, requested_points: Decimal) -> None:
-        super().__init__(current_balance=current_balance, requested_points=requested_points)
 
 
 class AlreadyReversed(errors.Refusal):
@@ -49,12 +39,12 @@ class Spent:
     order taken, and of its debt. `debt_payers` are the lots that have paid debts of the account, in the order of the
     last payment of each."""
 
-    by_lot: list[tuple[uuid.UUID, Decimal]]
+    by_lot: Sequence[Payment]
     debt: Decimal
-    debt_payers: list[tuple[uuid.UUID, Decimal]]
+    debt_payers: Sequence[Payment]
 
 
-class Book(Page):
+class Book(HoldingPage):
     """This account's books: `settle` first, then post."""
 
     def award(
@@ -73,7 +63,7 @@ class Book(Page):
             errors.InvalidParameters: the points would end before they start, or beyond what a calendar holds.
             errors.InvalidPoints: the amount is finer than the definition's, or the account would pass 15 digits.
         """
-        self._check_amount(points)
+        self.check_room(points)
         active_from = valid_from if valid_from is not None and valid_from > at else None
         lot = self._new_lot(entry_id, points, at=at, active_from=active_from, expires_at=expires_at)
         entry = self.append(
@@ -163,7 +153,7 @@ class Book(Page):
             InsufficientPoints: it would go below zero and may not.
             errors.InvalidPoints: the amount is finer than the definition's, or the account would pass 15 digits.
         """
-        self._check_amount(points)
+        self.check_room(points)
         if points > 0:
             lot = self._new_lot(entry_id, points, at=at)
             entry = self.append(
@@ -217,28 +207,33 @@ class Book(Page):
         entry_id: uuid.UUID,
         target: PointTransaction,
         points: Decimal,
+        clawback: str,
         note: Note,
         at: datetime.datetime,
     ) -> PointTransaction:
         """This will reverse so much of an award or a positive adjustment: from its own lot, then from other free
-        points in spending order; where those are short, as the lot's `clawback` says.
+        points in spending order; where those are short, as the lot's `clawback` says. Of an entry of an account that
+        was merged into this one, its own are the lots that came of that lot.
 
         Raises:
             InsufficientPoints: they are short and the policy refuses, or the account may not go below zero.
         """
         self._check_decimals(points)
-        own = self.lots[target.id]
-        was_pending = self.lots.is_pending(own)
-        from_own = min(own.remaining, points)
-        free = max(self.account.balance, ZERO) - (ZERO if was_pending else own.remaining)
+        own = self.lots.of_origin(target.id)
+        was_pending = any(self.lots.is_pending(lot) for lot in own)
+        payments = self.lots.payments(points, lots=own)
+        from_own = sum((taken for _, taken in payments), ZERO)
+        free = max(self.account.balance, ZERO)
+        if not was_pending:
+            free -= sum((lot.remaining for lot in own), ZERO)
         from_others = min(points - from_own, free)
         missing = points - from_own - from_others
-        debt = missing if own.clawback == Clawback.NEGATIVE and self.account.may_go_negative else ZERO
-        if missing and not debt and own.clawback != Clawback.TO_ZERO:
+        debt = missing if clawback == Clawback.NEGATIVE and self.account.may_go_negative else ZERO
+        if missing and not debt and clawback != Clawback.TO_ZERO:
             raise InsufficientPoints(current_balance=self.account.balance, requested_points=points)
 
-        others = [lot for lot in self.lots.in_spending_order() if lot is not own]
-        payments = [(own, from_own)] * bool(from_own) + self._payments(from_others, lots=others)
+        others = [lot for lot in self.lots.in_spending_order() if lot not in own]
+        payments += self._payments(from_others, lots=others)
         entry = self.append(
             entry_id,
             EntryType.REVERSE,
@@ -248,6 +243,7 @@ class Book(Page):
             pending=-from_own if was_pending else ZERO,
             shortfall=missing - debt,
             reverses_id=target.id,
+            other=self._elsewhere(target),
         )
         self.pay(entry, payments)
         self.owe(entry, debt)
@@ -266,10 +262,19 @@ class Book(Page):
         at: datetime.datetime,
     ) -> PointTransaction:
         """This will reverse so much of a redemption or a negative adjustment: back to the lots that paid, newest use
-        first, with their end. What a lot takes back after its end expires at once, by an entry that says so.
+        first, with their end. What a lot takes back after its end expires at once, by an entry that says so. For lots
+        of an account that was merged into this one there are new ones, with their start, end and origin.
         """
-        self._check_amount(points)
-        entry = self.append(entry_id, EntryType.REVERSE, at=at, note=note, available=points, reverses_id=target.id)
+        self.check_room(points)
+        entry = self.append(
+            entry_id,
+            EntryType.REVERSE,
+            at=at,
+            note=note,
+            available=points,
+            reverses_id=target.id,
+            other=self._elsewhere(target),
+        )
         if target.type == EntryType.REDEEM:
             self.account.lifetime_redeemed -= points
         returned: list[Lot] = []
@@ -277,25 +282,22 @@ class Book(Page):
         owed = min(of_debt, self.debt(entry))
         if owed:
             self.use(entry, None, -owed)
-        self._return(entry, of_debt - owed, spent.debt_payers, returned, pays_debt=True)
-        self._return(entry, points - of_debt, spent.by_lot, returned)
-        ended = [lot for lot in returned if self.lots.end(lot) <= at]
-        for lot in returned:
-            if self.lots.end(lot) > at:
-                self.pay_debt_from(lot, entry)
-                self.note_due(lot)
-        self.expire_lots(
-            ended,
-            at=at,
-            note=dataclasses.replace(
-                note, reason=reasons.EXPIRED_GIVEN_BACK, reference=None, external=None, source=None
-            ),
-        )
+        paid_since = self._return(entry, of_debt - owed, spent.debt_payers, returned, pays_debt=True)
+        self._return(entry, points - of_debt + paid_since, spent.by_lot, returned)
+        self.expire_returned(returned, entry, note=note)
         return entry
 
-    def _check_amount(self, points: Decimal) -> None:
+    def _elsewhere(self, target: PointTransaction) -> Other | None:
+        return None if target.account_id == self.account.id else Other(target.account_id)
+
+    def check_room(self, points: Decimal) -> None:
+        """This will let so many points go on into the account.
+
+        Raises:
+            errors.InvalidPoints: the amount is finer than the definition's, or the account would pass 15 digits.
+        """
         self._check_decimals(points)
-        owned = self.account.balance + self.account.pending + points
+        owned = self.account.balance + self.account.pending + self.account.held + points
         if abs(owned) >= self._bound() or self.account.lifetime_earned + max(points, ZERO) >= self._bound():
             text = ngettext(
                 "The account would need more than %(count)s digit.",
@@ -303,15 +305,6 @@ class Book(Page):
                 MAX_DIGITS,
             )
             raise errors.InvalidPoints(points, text % {"count": MAX_DIGITS})
-
-    def _check_decimals(self, points: Decimal) -> None:
-        places = self.definition.decimal_places
-        if abs(points) >= self._bound() or points != round(points, places):
-            text = _("These points have at most %(digits)s digits, %(decimals)s of them decimals.")
-            raise errors.InvalidPoints(points, text % {"digits": MAX_DIGITS, "decimals": places})
-
-    def _bound(self) -> Decimal:
-        return Decimal(10) ** (MAX_DIGITS - self.definition.decimal_places)
 
     def _new_lot(
         self,
@@ -347,28 +340,88 @@ class Book(Page):
             expires_at=expires_at,
             inactivity_months=months,
             clawback=self.definition.clawback,
+            entry_id=entry_id,
         )
 
-    def _payments(self, points: Decimal, *, lots: list[Lot] | None = None) -> list[Payment]:
-        payments = self.lots.payments(points, lots=lots)
-        if sum((taken for _, taken in payments), ZERO) != points:
-            raise RuntimeError(f"account {self.account.id} has a larger balance than its lots")
+    def bring(
+        self, entry: PointTransaction, lot: Lot, points: Decimal, *, active_at: datetime.datetime | None = None
+    ) -> Lot:
+        """This will make a lot of this account, by the entry, of points of another account's lot. `active_at`: the last
+        activity there."""
+        active_from = lot.active_from
+        if lot.inactivity_months is not None and active_from is not None and active_at is not None:
+            # It ends no earlier than it would have where it was.
+            active_from = max(active_from, active_at)
+        new = dataclasses.replace(
+            lot,
+            id=ids.new_id(),
+            version=entry.version,
+            points=points,
+            remaining=points,
+            active_from=active_from,
+            entry_id=entry.id,
+            origin_id=lot.origin_id or lot.id,
+        )
+        self.lots.load([new])
+        self.made.append(new)
+        return new
+
+    def send(
+        self, *, entry_id: uuid.UUID, points: Decimal, other: Other, note: Note, at: datetime.datetime
+    ) -> list[Payment]:
+        """This will take points, those that end first first, for another account, and answer of which lots they are.
+
+        Raises:
+            InsufficientPoints: the balance does not cover them.
+            errors.InvalidPoints: the amount is finer than the definition's.
+        """
+        self._check_decimals(points)
+        if points > self.account.balance:
+            raise InsufficientPoints(current_balance=self.account.balance, requested_points=points)
+        payments = self._payments(points)
+        entry = self.append(entry_id, EntryType.TRANSFER, at=at, note=note, available=-points, other=other)
+        self.pay(entry, payments)
         return payments
+
+    def receive(
+        self,
+        *,
+        entry_id: uuid.UUID,
+        payments: Sequence[Payment],
+        other: Other,
+        note: Note,
+        at: datetime.datetime,
+        active_at: datetime.datetime | None,
+    ) -> PointTransaction:
+        """This will add points that another account sent, of these lots of it: they keep their end. `active_at`: the
+        last activity there. Whether there is room for them has been checked."""
+        points = sum((taken for _, taken in payments), ZERO)
+        entry = self.append(entry_id, EntryType.TRANSFER, at=at, note=note, available=points, other=other)
+        for lot, taken in payments:
+            new = self.bring(entry, lot, taken, active_at=active_at)
+            self.pay_debt_from(new, entry)
+            self.note_due(new)
+        return entry
 
     def _return(
         self,
         entry: PointTransaction,
         points: Decimal,
-        payers: list[tuple[uuid.UUID, Decimal]],
+        payers: Sequence[Payment],
         returned: list[Lot],
         *,
         pays_debt: bool = False,
-    ) -> None:
-        for lot_id, paid in reversed(payers):
+    ) -> Decimal:
+        """This will give points back to those that paid, the newest first, and answer what is left to give."""
+        for lot, paid in reversed(payers):
             back = min(paid, points)
             if back > 0:
-                lot = self.lots[lot_id]
-                self.use(entry, lot, -back, pays_debt=pays_debt)
-                if lot not in returned:
-                    returned.append(lot)
                 points -= back
+                if lot.id not in self.lots:
+                    returned.append(self.bring(entry, lot, back))
+                    continue
+                own = self.lots[lot.id]
+                self.use(entry, own, -back, pays_debt=pays_debt)
+                if own not in returned:
+                    returned.append(own)
+        return points

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
 from points import contacts
-from points.models import AccountRef, EntryType, PointAccount, PointLot, PointTransaction
+from points.models import UNLISTED, AccountRef, PointAccount, PointLot, PointTransaction
 
 
 class Filter(TextChoices):
@@ -60,7 +60,7 @@ DATED_AT = Coalesce("transaction_date", "effective_at")
 def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: datetime.datetime) -> Page:
     """This will write what fell due by `at`, and answer `count` entries of the account's list from `offset` on."""
     contacts.settle([account.id], at=at)
-    entries = PointTransaction.objects.filter(account_id=account.id).exclude(type=EntryType.ACTIVATE)
+    entries = PointTransaction.objects.filter(account_id=account.id).exclude(type__in=UNLISTED)
     waiting = PointLot.objects.filter(account_id=account.id, is_open=True, active_from__gt=at)
     if wanted.filter == Filter.PENDING:
         # Read from the few lots that wait.

@@ -4,26 +4,23 @@ import dataclasses
 import datetime
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_noop
 
+from cards.membership import CustomerNotFound
 from cards.models import Card
 from loyalty import errors, idempotency, ids
-from points import earning, rules, statements, store
-from points.book import AlreadyReversed, Book
+from points import earning, entering, hold_store, rules, store
+from points.book import Book
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType, PointTransaction
-from points.page import Note
-from points.terms import Deed
-from tiers.ladder import Progress, Rung
-
-# No caller can write both into an entry: what has them paid for a voucher that can still be redeemed.
-VOUCHER, VOUCHER_NUMBER = "RewardVoucher", "voucher_number"
+from points.postings import Outcome, Posting, Render, progress
+from tiers.ladder import Rung
 
 LIMIT_WINDOW = datetime.timedelta(seconds=60)
 
@@ -52,22 +49,6 @@ class CardExpired(errors.Refusal):
     message = gettext_noop("The card has expired.")
 
 
-class TransactionNotFound(errors.Refusal):
-    """The account has no such entry."""
-
-    code = "TRANSACTION_NOT_FOUND"
-    status = 404
-    message = gettext_noop("There is no such transaction.")
-
-
-class NotReversible(errors.Refusal):
-    """The entry is of a type that cannot be reversed."""
-
-    code = "NOT_REVERSIBLE"
-    status = 409
-    message = gettext_noop("Only awards, redemptions and adjustments can be reversed.")
-
-
 class TransactionIdConflict(errors.Refusal):
     """The account has another transaction of that id."""
 
@@ -84,91 +65,6 @@ class TransactionLimitExceeded(errors.Refusal):
     message = gettext_noop("Too many transactions on this account. Try again later.")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Posting:
-    """What is to be posted. Its entry's id is made here, before the first try, so that a retry can look for it.
-
-    `points` are positive, signed for an adjustment; None: all that is left (reverse), no limit (expire), what the
-    `deed` earns (award), what is worked out `of_balance` under the lock, which may refuse. `is_named`: the caller
-    worked the id out from what the entry stands for, and where the account has that entry, this is a replay.
-    `may_be_nothing`: a deed that earns nothing is no refusal.
-    """
-
-    type: EntryType
-    account: AccountRef
-    points: Decimal | None
-    at: datetime.datetime
-    note: Note
-    valid_from: datetime.datetime | None = None
-    expires_at: datetime.datetime | None = None
-    expires_before: datetime.datetime | None = None
-    reverses_id: uuid.UUID | None = None
-    deed: Deed | None = None
-    of_balance: Callable[[Decimal], Decimal] | None = None
-    may_be_nothing: bool = False
-    key: idempotency.Key | None = None
-    entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
-    is_named: bool = False
-
-    @property
-    def is_worked_out(self) -> bool:
-        """Whether the rules say how many points it is."""
-        return self.deed is not None and self.deed.points is None
-
-
-@dataclasses.dataclass(slots=True)
-class Outcome:
-    """What became of a posting: an entry (None where nothing was due to expire), or a refusal; and the answer to the
-    caller, `replayed` where the key was known. `earlier` is the entry that a named posting made before."""
-
-    posting: Posting
-    entry: PointTransaction | None = None
-    earlier: PointTransaction | None = None
-    refusal: errors.Refusal | None = None
-    answer: idempotency.Answer | None = None
-    balance: Decimal = ZERO
-    # The books as they are while the answer is rendered.
-    book: Book | None = None
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far the customer is after it. Worked out when it is asked for: most answers do not tell it."""
-        return None if self.book is None else _progress(self.book, self.posting.account, self.posting.at)
-
-    @property
-    def is_upgraded(self) -> bool:
-        """Whether the entry lifted the tier."""
-        if self.book is None or self.entry is None:
-            return False
-        caused = [change for change in self.book.tier_changes if change.entry_id == self.entry.id]
-        return any(
-            change.after is not None and (change.before is None or change.before.threshold < change.after.threshold)
-            for change in caused
-        )
-
-
-Render = Callable[[Outcome], idempotency.Answer]
-
-
-def most_lots_pay(posting: Posting, *, most: Decimal) -> Decimal:
-    """This will answer how many points of lots a posting may need, where the account has `most` of them; what a
-    reversal needs is read when it is known."""
-    if posting.of_balance is not None:
-        try:
-            points = posting.of_balance(most)
-        except errors.Refusal:
-            return ZERO
-        posting = dataclasses.replace(posting, points=points, of_balance=None)
-    match posting.type:
-        case EntryType.REDEEM:
-            return posting.points or ZERO
-        case EntryType.ADJUST:
-            return max(-(posting.points or ZERO), ZERO)
-        case EntryType.EXPIRE if posting.expires_before is None:
-            return posting.points or ZERO
-    return ZERO
-
-
 class Desk:
     """The locked rows of some accounts and what was read of their lots; opens books on copies of them."""
 
@@ -179,7 +75,9 @@ class Desk:
         *,
         clocks: dict[uuid.UUID, datetime.datetime],
         needs: dict[uuid.UUID, Decimal] | None = None,
+        holding: Iterable[uuid.UUID] = (),
     ) -> None:
+        """Take the accounts of which points are to be held, too: all their holds are read."""
         self.rows = rows
         self.refs = refs
         # The account's clock, which never goes back: by an `at` from before the wait for the lock, a lot that another
@@ -188,11 +86,14 @@ class Desk:
         self.lots = store.lots(
             [store.Needed(row, self.clocks[row.id], (needs or {}).get(row.id, ZERO)) for row in rows.values()]
         )
+        with_holds = {row.id for row in rows.values() if row.held and store.is_due(row, self.clocks[row.id])}
+        with_holds |= {account_id for account_id in holding if rows[account_id].held}
+        self.holds = hold_store.active(with_holds) if with_holds else {}
 
     def open(self) -> dict[uuid.UUID, Book]:
         """This will open a book on each account, with nothing done in it yet."""
         written_at = timezone.now()
-        return {
+        books = {
             account_id: Book(
                 account=dataclasses.replace(row),
                 definition=self.refs[account_id].definition,
@@ -203,6 +104,11 @@ class Desk:
             )
             for account_id, row in self.rows.items()
         }
+        for account_id, pinned in self.holds.items():
+            books[account_id].load_holds(
+                (dataclasses.replace(hold), [dataclasses.replace(lot) for lot in lots]) for hold, lots in pinned
+            )
+        return books
 
     def settled(self) -> list[Book]:
         """This will open the books and do nothing in them but settle."""
@@ -238,9 +144,13 @@ class Counter:
         """This will do one posting in the books, or note why not."""
         book = self.books[posting.account.id]
         outcome = Outcome(posting=posting)
-        at = book.settle(posting.at)
-        book.stand_on_the_newest()
-        outcome.earlier = self.named.get((posting.account.id, posting.entry_id))
+        books = [self.books[account.id] for account in posting.accounts]
+        # One moment, where there are two.
+        at = max(other.clock(posting.at) for other in books)
+        for other in books:
+            other.settle(at)
+            other.stand_on_the_newest()
+        outcome.earlier = next((self.named[name] for name in posting.names if name in self.named), None)
         if outcome.earlier is not None:
             external = posting.note.external
             if external is not None and external.fingerprint != outcome.earlier.fingerprint:
@@ -267,11 +177,18 @@ class Counter:
     def _enter(
         self, book: Book, posting: Posting, facts: store.Facts, at: datetime.datetime
     ) -> PointTransaction | None:
+        if book.account.closed_at is not None:
+            raise CustomerNotFound
         if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
             _check_card(posting.note.card_id, facts, at)
         if self.is_counted:
             _check_limit(book.account, posting.account.program.transaction_limit, at)
-        entry = self._earn(book, posting, at) if posting.deed else _enter(book, posting, at)
+        if posting.deed is not None:
+            entry: PointTransaction | None = self._earn(book, posting, at)
+        elif posting.receiver is not None:
+            entry = entering.send(book, self.books[posting.receiver.id], posting, at)
+        else:
+            entry = entering.enter(book, posting, at)
         if entry is not None:
             entry.serial = cast(int, facts.serial)
             if self.is_counted:
@@ -320,20 +237,8 @@ class Counter:
 def _rung(book: Book, account: AccountRef, at: datetime.datetime) -> Rung | None:
     if account.definition.counts_for_tiers:
         return book.rung(at)
-    progress = _progress(book, account, at)
-    return progress.rung if progress else None
-
-
-def _progress(book: Book, account: AccountRef, at: datetime.datetime) -> Progress | None:
-    """This will answer how far the account's customer is by the clock: as this book says, or where other points count
-    for tiers, as is written of those."""
-    clock = book.clock(at)
-    if account.definition.counts_for_tiers:
-        return book.progress(clock)
-    if clock not in book.elsewhere:
-        # Once, under the lock: what is posted here does not move that tier.
-        book.elsewhere[clock] = statements.progress(account=account, known=statements.Statement(), at=clock)
-    return book.elsewhere[clock]
+    held = progress(book, account, at)
+    return held.rung if held else None
 
 
 def _check_card(card_id: uuid.UUID, facts: store.Facts, at: datetime.datetime) -> None:
@@ -360,77 +265,3 @@ def _count(account: Snapshot, at: datetime.datetime) -> None:
 
 def _is_window_open(account: Snapshot, at: datetime.datetime) -> bool:
     return account.window_started_at is not None and at < account.window_started_at + LIMIT_WINDOW
-
-
-def _enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
-    points = posting.points if posting.points is not None else ZERO
-    if posting.points is not None and (points == 0 or (points < 0 and posting.type != EntryType.ADJUST)):
-        raise errors.InvalidPoints(points)
-    if posting.of_balance is not None:
-        points = posting.of_balance(book.account.balance)
-    match posting.type:
-        case EntryType.AWARD:
-            return book.award(
-                entry_id=posting.entry_id,
-                points=points,
-                note=posting.note,
-                at=at,
-                valid_from=posting.valid_from,
-                expires_at=posting.expires_at,
-            )
-        case EntryType.REDEEM:
-            return book.redeem(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
-        case EntryType.ADJUST:
-            return book.adjust(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
-        case EntryType.EXPIRE:
-            return _expire(book, posting, at)
-        case EntryType.REVERSE:
-            return _reverse(book, posting, at)
-    raise ValueError(f"nobody posts an entry of type {posting.type}")
-
-
-def _expire(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
-    if posting.expires_before is not None:
-        _write_settlement(book)
-        book.lots.load(store.lots_ending(book.account.id, before=posting.expires_before))
-    return book.expire(
-        entry_id=posting.entry_id, points=posting.points, before=posting.expires_before, note=posting.note, at=at
-    )
-
-
-def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
-    _write_settlement(book)
-    account = book.account
-    target = store.entry(account.id, cast(uuid.UUID, posting.reverses_id))
-    if target is None:
-        raise TransactionNotFound
-    if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
-        raise NotReversible(gettext("These points were turned into a voucher."))
-    undone = store.reversed_points(target)
-    line = posting.note.line_item_id or target.line_item_id
-    note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)
-    if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
-        points = _to_reverse(posting, target.points - undone - store.expired_points(target))
-        book.lots.load(store.lots_by_id(account.id, [target.id]))
-        book.lots.load(store.lots([store.Needed(account, at, points)])[account.id])
-        return book.take_back(entry_id=posting.entry_id, target=target, points=points, note=note, at=at)
-    if target.type in (EntryType.REDEEM, EntryType.ADJUST):
-        points = _to_reverse(posting, -target.points - undone)
-        spent = store.spent(target, undone=undone)
-        book.lots.load(store.lots_by_id(account.id, [lot_id for lot_id, _ in [*spent.by_lot, *spent.debt_payers]]))
-        return book.give_back(entry_id=posting.entry_id, target=target, points=points, spent=spent, note=note, at=at)
-    raise NotReversible
-
-
-def _to_reverse(posting: Posting, left: Decimal) -> Decimal:
-    points = left if posting.points is None else posting.points
-    if points > left or left <= 0:
-        raise AlreadyReversed(reversible_points=max(left, ZERO))
-    return points
-
-
-def _write_settlement(book: Book) -> None:
-    """This will write what the book has so far, so that what is read next is the state after it."""
-    if book.is_changed:
-        store.write([book])
-        book.turn()

@@ -35,7 +35,7 @@ def of(entry: PointTransaction) -> str:
     """This will answer an entry's description: what its poster said, or the code of what the clock did."""
     if entry.actor == THE_CLOCK and entry.reason in _BY_THE_CLOCK:
         return written(DescriptionCode.EXPIRED)
-    return entry.reason
+    return entry.told_reason
 
 
 def default(code: str, language: str) -> str:

@@ -15,7 +15,8 @@ from loyalty import errors, idempotency, ids
 from loyalty.models import Program
 from points import contacts, ledger
 from points.ledger import TransactionNotFound
-from points.models import AccountRef, EntryType, PointTransaction
+from points.models import UNLISTED, AccountRef, EntryType, PointTransaction
+from points.page import named_entry_id
 
 
 class Kind(TextChoices):
@@ -114,14 +115,9 @@ def posting(*, account: AccountRef, told: Transaction, actor: str, at: datetime.
         valid_from=told.valid_from if is_addition else None,
         expires_at=told.valid_to if is_addition else None,
         reverses_id=None if told.cancels is None else _in_account(account, told.cancels),
-        entry_id=ids.new_id() if told.id is None else entry_id(account.id, told.id),
+        entry_id=ids.new_id() if told.id is None else named_entry_id(account.id, told.id),
         is_named=told.id is not None,
     )
-
-
-def entry_id(account_id: uuid.UUID, transaction_id: uuid.UUID) -> uuid.UUID:
-    """This will answer the id of the entry that a caller's transaction makes in an account."""
-    return uuid.uuid5(account_id, f"transaction:{transaction_id}")
 
 
 def find(*, program: Program, transaction_id: uuid.UUID, account_id: uuid.UUID | None = None) -> PointTransaction:
@@ -132,7 +128,7 @@ def find(*, program: Program, transaction_id: uuid.UUID, account_id: uuid.UUID |
     Raises:
         TransactionNotFound: there is none.
     """
-    entries = PointTransaction.objects.filter(program=program).exclude(type=EntryType.ACTIVATE)
+    entries = PointTransaction.objects.filter(program=program).exclude(type__in=UNLISTED)
     if account_id is not None:
         entries = entries.filter(account_id=account_id)
     entries = entries.select_related("account")
@@ -149,7 +145,9 @@ def require_posted(*, account: AccountRef, transaction_id: uuid.UUID) -> None:
     Raises:
         contacts.PointSystemNotActive: it was not.
     """
-    if not PointTransaction.objects.filter(account_id=account.id, pk=entry_id(account.id, transaction_id)).exists():
+    if not PointTransaction.objects.filter(
+        account_id=account.id, pk=named_entry_id(account.id, transaction_id)
+    ).exists():
         raise contacts.PointSystemNotActive
 
 

@@ -13,26 +13,29 @@ from decimal import Decimal
 from django.db import transaction
 
 from loyalty import errors, idempotency, retry
-from points import rules, store
-from points.book import AlreadyReversed, InsufficientPoints
+from points import heirs, rules, store
+from points.book import AlreadyReversed
 from points.counter import (
     CardBlocked,
     CardExpired,
     CardInactive,
     Counter,
     Desk,
-    NotReversible,
-    Outcome,
-    Posting,
-    Render,
     TransactionIdConflict,
     TransactionLimitExceeded,
-    TransactionNotFound,
-    most_lots_pay,
 )
+from points.entering import (
+    NotReversible,
+    SameCustomer,
+    TransactionNotFound,
+    TransferLimitExceeded,
+    TransfersDisabled,
+)
+from points.holding import HoldNotFound, HoldResolved, InsufficientPoints, TooManyHolds
 from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType
 from points.page import External, Note
+from points.postings import Outcome, Posting, Render, most_lots_pay
 from points.terms import Deed
 
 __all__ = [
@@ -42,27 +45,37 @@ __all__ = [
     "CardExpired",
     "CardInactive",
     "External",
+    "HoldNotFound",
+    "HoldResolved",
     "InsufficientPoints",
     "NotReversible",
     "Note",
     "Outcome",
     "Posting",
     "Render",
+    "SameCustomer",
     "Settled",
+    "TooManyHolds",
     "TransactionIdConflict",
     "TransactionLimitExceeded",
     "TransactionNotFound",
+    "TransferLimitExceeded",
+    "TransfersDisabled",
     "adjust",
     "award",
+    "capture",
     "earn",
     "expire",
+    "hold",
     "lock",
     "open_account",
     "post",
     "post_many",
     "redeem",
+    "release",
     "reverse",
     "settle",
+    "transfer",
 ]
 
 
@@ -72,6 +85,13 @@ class Settled:
 
     entries: int = 0
     tier_changes: int = 0
+
+
+class _AccountMerged(Exception):
+    """Unwinds a transaction that locked accounts of which some have become others: those are locked instead."""
+
+    def __init__(self, account_ids: Iterable[uuid.UUID]) -> None:
+        self.account_ids = list(account_ids)
 
 
 class _AccountMissing(Exception):
@@ -213,6 +233,90 @@ def expire(
     return post(posting, render=render)
 
 
+def hold(
+    *,
+    account: AccountRef,
+    points: Decimal,
+    lasts: datetime.timedelta,
+    note: Note,
+    at: datetime.datetime,
+    key: idempotency.Key | None = None,
+    render: Render | None = None,
+) -> Outcome:
+    """This will set points of an account aside for so long; the outcome has the hold.
+
+    Raises:
+        InsufficientPoints: the balance does not cover them.
+        TooManyHolds: the account has as many as it may; and what `award` raises.
+    """
+    posting = Posting(type=EntryType.HOLD, account=account, points=points, at=at, note=note, lasts=lasts, key=key)
+    return post(posting, render=render)
+
+
+def capture(
+    *,
+    account: AccountRef,
+    hold_id: uuid.UUID,
+    note: Note,
+    at: datetime.datetime,
+    points: Decimal | None = None,
+    key: idempotency.Key | None = None,
+    render: Render | None = None,
+) -> Outcome:
+    """This will redeem the points of a hold, or so many of them; the rest is available again. It does not count
+    towards the account's limit: the hold did.
+
+    Raises:
+        HoldNotFound, HoldResolved: the account has no such hold; it was resolved before.
+        InsufficientPoints: it has fewer.
+    """
+    posting = Posting(type=EntryType.REDEEM, account=account, points=points, at=at, note=note, hold_id=hold_id, key=key)
+    return post(posting, render=render, is_counted=False)
+
+
+def release(
+    *,
+    account: AccountRef,
+    hold_id: uuid.UUID,
+    note: Note,
+    at: datetime.datetime,
+    key: idempotency.Key | None = None,
+    render: Render | None = None,
+) -> Outcome:
+    """This will make the points of a hold available again. It does not count towards the account's limit.
+
+    Raises:
+        HoldNotFound, HoldResolved: the account has no such hold; it was resolved before.
+    """
+    posting = Posting(type=EntryType.RELEASE, account=account, points=None, at=at, note=note, hold_id=hold_id, key=key)
+    return post(posting, render=render, is_counted=False)
+
+
+def transfer(
+    *,
+    sender: AccountRef,
+    receiver: AccountRef,
+    points: Decimal,
+    note: Note,
+    at: datetime.datetime,
+    key: idempotency.Key | None = None,
+    render: Render | None = None,
+) -> Outcome:
+    """This will send points from one customer's account to another's of the same definition: they keep their expiry.
+
+    The outcome's entry is the sender's; it names the receiver's. The key belongs to the sender's account.
+
+    Raises:
+        TransfersDisabled, TransferLimitExceeded: the programme does not allow it, or not so many in a day.
+        SameCustomer: both are one.
+        InsufficientPoints: the balance does not cover them; and what `award` raises.
+    """
+    posting = Posting(
+        type=EntryType.TRANSFER, account=sender, receiver=receiver, points=points, at=at, note=note, key=key
+    )
+    return post(posting, render=render)
+
+
 def post(posting: Posting, *, render: Render | None = None, is_counted: bool = True) -> Outcome:
     """This will do one posting that counts towards the account's limit, and raise its refusal if it is refused."""
     [outcome] = _run([posting], render=render, is_counted=is_counted)
@@ -282,26 +386,41 @@ def lock(accounts: Iterable[AccountRef]) -> None:
 def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> list[Outcome]:
     if render is None and any(posting.key is not None for posting in postings):
         raise ValueError("a key without an answer to keep would not stop a repetition")
-    refs = {posting.account.id: posting.account for posting in postings}
-    for account in refs.values():
+    for program in {posting.account.program.pk: posting.account.program for posting in postings}.values():
         # Before anything is locked: the first posting under new rules reads them.
-        rules.of(account.program)
+        rules.of(program)
     tried: list[Outcome] = []
 
     def once() -> list[Outcome]:
-        try:
-            with transaction.atomic():
-                given = _given(postings)
-                rows = store.lock(refs)
-                if rows and len(rows) < len(refs):
-                    raise _AccountMissing
-                return _post(postings, refs, rows or _made(refs), tried, render=render, given=given, **options)
-        except _AccountMissing:
-            with transaction.atomic():
-                given = _given(postings)
-                return _post(postings, refs, _made(refs), tried, render=render, given=given, **options)
+        asked = postings
+        while True:
+            try:
+                return _attempt(asked, tried, render=render, **options)
+            except _AccountMerged as merged:
+                customers = heirs.of(merged.account_ids)
+                asked = [posting.moved(customers) for posting in asked]
 
     return retry.run(once)
+
+
+def _attempt(postings: Sequence[Posting], tried: list[Outcome], **options) -> list[Outcome]:
+    """This will post in a transaction of its own, or in another one where accounts have to be made first.
+
+    Raises:
+        _AccountMerged: accounts have become others.
+    """
+    refs = {account.id: account for posting in postings for account in posting.accounts}
+    try:
+        with transaction.atomic():
+            given = _given(postings)
+            rows = store.lock(refs)
+            if rows and len(rows) < len(refs):
+                raise _AccountMissing
+            return _post(postings, refs, rows or _made(refs), tried, given=given, **options)
+    except _AccountMissing:
+        with transaction.atomic():
+            given = _given(postings)
+            return _post(postings, refs, _made(refs), tried, given=given, **options)
 
 
 def _given(postings: Sequence[Posting]) -> dict[str, Decimal]:
@@ -334,22 +453,27 @@ def _post(
     is_trial: bool = False,
 ) -> list[Outcome]:
     """This will post under the locks that are held. `tried` keeps the outcomes for a retry after a lost COMMIT."""
+    if merged := [row.id for row in rows.values() if row.merged_into_id is not None]:
+        raise _AccountMerged(merged)
     # Not by a named one: its entry may be another's, and says nothing about the rest. Those are looked up one by one.
     lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
     facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
-    named = store.entries([(p.account.id, p.entry_id) for p in postings if p.is_named])
+    named = store.entries([name for p in postings if p.is_named for name in p.names])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     needs = dict.fromkeys(refs, ZERO)
     # Lots that become active now are read because they are due.
     most = {row.id: row.balance for row in rows.values()}
     for posting in postings:
         account_id = posting.account.id
-        clocks[account_id] = max(posting.at, clocks.get(account_id, posting.at))
+        clock = max(rows[account.id].clock(posting.at) for account in posting.accounts)
+        for account in posting.accounts:
+            clocks[account.id] = max(clock, clocks.get(account.id, clock))
         needs[account_id] += most_lots_pay(posting, most=most[account_id])
         most[account_id] += max(posting.points or ZERO, ZERO)
-    desk = Desk(rows, refs, clocks=clocks, needs=needs)
+    holding = {posting.account.id for posting in postings if posting.type == EntryType.HOLD}
+    desk = Desk(rows, refs, clocks=clocks, needs=needs, holding=holding)
     books = desk.open()
     counter = Counter(books, named=named, render=render, is_counted=is_counted, given=given)
     tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]

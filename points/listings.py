@@ -17,7 +17,7 @@ from django_filters import Filter
 from loyalty.models import Program
 from points import histories
 from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointAccount, PointTransaction, points_field
+from points.models import UNLISTED, AccountRef, EntryType, PointAccount, PointTransaction, points_field
 
 # Awards that have one of these as `transaction_type` in their metadata are told as a bonus.
 BONUSES = ("bonus", "referral")
@@ -150,5 +150,5 @@ def status(entry: PointTransaction, undone: Decimal, *, at: datetime.datetime) -
 def _listed(
     entries: QuerySet[PointTransaction], at: datetime.datetime, selected: Mapping[str, Any]
 ) -> QuerySet[PointTransaction]:
-    told = entries.exclude(type=EntryType.ACTIVATE).select_related("card")
+    told = entries.exclude(type__in=UNLISTED).select_related("card")
     return ListedFilters(selected, queryset=told, at=at).qs

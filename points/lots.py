@@ -24,6 +24,7 @@ class Snapshot:
     may_go_negative: bool = False
     balance: Decimal = ZERO
     pending: Decimal = ZERO
+    held: Decimal = ZERO
     lifetime_earned: Decimal = ZERO
     lifetime_redeemed: Decimal = ZERO
     lifetime_expired: Decimal = ZERO
@@ -38,6 +39,8 @@ class Snapshot:
     tier_since: datetime.datetime | None = None
     tier_until: datetime.datetime | None = None
     tallies: str = "{}"
+    merged_into_id: uuid.UUID | None = None
+    closed_at: datetime.datetime | None = None
 
     def clock(self, at: datetime.datetime) -> datetime.datetime:
         """This will answer the account's time, which never goes back: `at`, or when something last happened to it."""
@@ -59,6 +62,9 @@ class Lot:
     expires_at: datetime.datetime | None
     inactivity_months: int | None
     clawback: str
+    # The entry that made it; the lot whose points these were before they came from another account.
+    entry_id: uuid.UUID
+    origin_id: uuid.UUID | None = None
 
 
 class Lots:
@@ -75,6 +81,9 @@ class Lots:
 
     def __getitem__(self, lot_id: uuid.UUID) -> Lot:
         return self._all[lot_id]
+
+    def __contains__(self, lot_id: uuid.UUID) -> bool:
+        return lot_id in self._all
 
     def load(self, lots: Iterable[Lot]) -> None:
         """This will add lots; one that is there already is left alone, since it may have changed since it was read."""
@@ -95,6 +104,12 @@ class Lots:
     def open(self) -> Iterator[Lot]:
         """This will answer the lots of which something is left."""
         return (lot for lot in self._all.values() if lot.remaining)
+
+    def of_origin(self, lot_id: uuid.UUID) -> list[Lot]:
+        """This will answer what there is of a lot: itself, and what came of it from other accounts; the older first."""
+        return sorted(
+            (lot for lot in self._all.values() if lot_id in (lot.id, lot.origin_id)), key=lambda lot: lot.version
+        )
 
     def due(self, clock: datetime.datetime) -> list[tuple[datetime.datetime, bool, Lot]]:
         """This will answer (moment, is it an end, lot) of all that starts or ends by the clock, in time order; at one

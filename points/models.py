@@ -20,6 +20,7 @@ from loyalty import ids
 from loyalty.models import Program
 from points.description_models import DescriptionCode, DescriptionText
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
+from points.hold_models import Hold
 from points.import_models import UnearnedPurchase
 from points.order_models import Order
 from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
@@ -27,6 +28,7 @@ from tiers.models import Tier
 
 __all__ = [
     "MAX_DIGITS",
+    "UNLISTED",
     "AccountRef",
     "Campaign",
     "CampaignBudget",
@@ -36,6 +38,7 @@ __all__ = [
     "EarningRule",
     "EarningScheme",
     "EntryType",
+    "Hold",
     "LotUse",
     "Order",
     "PointAccount",
@@ -48,6 +51,7 @@ __all__ = [
     "points_field",
 ]
 
+ERASED = "Erased"
 MAX_DIGITS = 15  # A JSON reader with doubles keeps that many exact.
 
 
@@ -72,6 +76,14 @@ class EntryType(models.TextChoices):
     REVERSE = "reverse"
     EXPIRE = "expire"
     ACTIVATE = "activate"
+    HOLD = "hold"
+    RELEASE = "release"
+    TRANSFER = "transfer"
+    MERGE = "merge"
+
+
+# They move points from one pocket of the account to another: the lists of v1 and v3 do not tell them.
+UNLISTED = (EntryType.ACTIVATE, EntryType.HOLD, EntryType.RELEASE)
 
 
 class Clawback(models.TextChoices):
@@ -165,16 +177,17 @@ class PointAccount(models.Model):
     may_go_negative = models.BooleanField()
     balance = points_field(default=0)
     pending = points_field(default=0)
+    held = points_field(default=0, db_default=0, help_text="Set aside by holds: neither spendable nor expiring.")
     lifetime_earned = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
     lifetime_redeemed = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
     lifetime_expired = models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
     version = models.BigIntegerField(default=0, help_text="How many entries there are.")
     listed = models.BigIntegerField(
-        default=0, db_default=0, help_text="How many of them lists tell: all but those that only activate."
+        default=0, db_default=0, help_text="How many of them lists tell: all that change what is owned."
     )
     effective_at = models.DateTimeField(null=True, help_text="When the newest entry took effect.")
     last_activity_at = models.DateTimeField(null=True, help_text="The customer's last award or redemption.")
-    next_due_at = models.DateTimeField(null=True, help_text="No lot starts or ends before this moment.")
+    next_due_at = models.DateTimeField(null=True, help_text="No lot starts or ends, and no hold lapses, before this.")
     window_started_at = models.DateTimeField(null=True, help_text="When the minute began that the limit counts.")
     window_count = models.PositiveIntegerField(default=0, help_text="Postings counted in that minute.")
     tier = models.ForeignKey(Tier, models.PROTECT, null=True, db_index=False, related_name="+")
@@ -183,6 +196,8 @@ class PointAccount(models.Model):
     tallies = models.JSONField(
         default=dict, db_default={}, help_text="What was earned by month, and what caps count, see points/tallies.py."
     )
+    merged_into_id = models.UUIDField(null=True, help_text="The account of the customer that this one's became.")
+    closed_at = models.DateTimeField(null=True, help_text="When its customer was erased: nothing is posted any more.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -192,10 +207,15 @@ class PointAccount(models.Model):
                 condition=models.Q(balance__gte=0) | models.Q(may_go_negative=True), name="account_balance_not_negative"
             ),
             models.CheckConstraint(condition=models.Q(pending__gte=0), name="account_pending_not_negative"),
+            models.CheckConstraint(condition=models.Q(held__gte=0), name="account_held_not_negative"),
             models.CheckConstraint(condition=models.Q(version__gte=0), name="account_version_not_negative"),
             models.CheckConstraint(
-                condition=models.Q(version__gt=0) | models.Q(balance=0, pending=0),
+                condition=models.Q(version__gt=0) | models.Q(balance=0, pending=0, held=0),
                 name="account_without_entries_is_empty",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into_id=None, closed_at=None) | models.Q(balance=0, pending=0, held=0),
+                name="account_that_is_over_is_empty",
             ),
         ]
 
@@ -221,6 +241,10 @@ class AccountRef:
         """The account's id, worked out from both."""
         return PointAccount.id_for(self.customer_id, self.definition.id)
 
+    def of(self, customer_id: uuid.UUID) -> "AccountRef":
+        """This will answer another customer's account of the same definition."""
+        return AccountRef(program=self.program, definition=self.definition, customer_id=customer_id)
+
 
 class PointTransaction(models.Model):
     """A ledger entry. Never changed, never deleted; a correction is a new entry that names the old one."""
@@ -230,14 +254,15 @@ class PointTransaction(models.Model):
     program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
     version = models.BigIntegerField(help_text="1, 2, 3 … in the account, without a gap.")
     type = models.CharField(max_length=10, choices=EntryType.choices)
-    points = points_field(help_text="The signed change of points owned, pending ones among them.")
+    points = points_field(help_text="The signed change of points owned, pending and held ones among them.")
     balance_before = points_field()
     balance_after = points_field()
     pending_after = points_field()
+    held_after = points_field(default=0, db_default=0)
     shortfall = points_field(default=0, help_text="What a reversal could not take because it was spent.")
     valid_from = models.DateTimeField(null=True, help_text="When points awarded in advance become active.")
     expires_at = models.DateTimeField(null=True, help_text="When the points that this entry brought expire.")
-    reason = models.CharField(max_length=255)
+    reason = models.CharField(max_length=255, null=True, help_text="Null: erased with the customer.")
     reference = models.CharField(max_length=255, null=True)
     staff_member = models.CharField(max_length=255, null=True)
     metadata = models.JSONField(null=True, encoder=DjangoJSONEncoder)
@@ -253,8 +278,14 @@ class PointTransaction(models.Model):
     )
     source = models.CharField(max_length=30, null=True, help_text="The caller's word for where it comes from.")
     line_item_id = models.CharField(max_length=100, null=True, help_text="The line of the receipt that it is of.")
+    # Of another account, so that no foreign key can hold it: `points_check_entries` does.
+    other_account_id = models.UUIDField(
+        null=True, help_text="A transfer's or a merge's other account; of a reversal, where the entry undone is."
+    )
+    other_entry_id = models.UUIDField(null=True, help_text="The entry of a transfer or a merge in that account.")
     effective_at = models.DateTimeField(help_text="When it took effect: for a settled entry, when it was due.")
     created_at = models.DateTimeField(help_text="When it was written.")
+    erased_at = models.DateTimeField(null=True, help_text="When its words were erased with the customer.")
     serial = models.BigIntegerField(
         db_default=models.Func(models.Value("points_entry_serial"), function="nextval"), editable=False
     )
@@ -278,6 +309,16 @@ class PointTransaction(models.Model):
             models.CheckConstraint(
                 condition=models.Q(external_id=None) ^ models.Q(fingerprint__isnull=False),
                 name="entry_external_id_has_a_fingerprint",
+            ),
+            models.CheckConstraint(condition=models.Q(held_after__gte=0), name="entry_held_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(reason__isnull=False) ^ models.Q(erased_at__isnull=False),
+                name="entry_has_a_reason_until_it_is_erased",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(type__in=["transfer", "merge"], other_account_id__isnull=False)
+                | (~models.Q(type__in=["transfer", "merge"]) & models.Q(other_entry_id=None)),
+                name="entry_of_two_accounts_names_the_other",
             ),
         ]
         indexes = [
@@ -309,6 +350,11 @@ class PointTransaction(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.points}"
 
+    @property
+    def told_reason(self) -> str:
+        """Why it was posted, as people read it: also where that was erased with the customer."""
+        return ERASED if self.reason is None else self.reason
+
     @classmethod
     def of(cls, **columns: Any) -> Self:
         """This will make an entry as from a row of these columns: the constructor looks at relations and defaults, and
@@ -320,9 +366,15 @@ class PointTransaction(models.Model):
 class PointLot(models.Model):
     """The points that one entry brought: what is left of them, from when they count and until when."""
 
-    id = models.UUIDField(primary_key=True, editable=False, help_text="The id of the entry that made it.")
+    id = models.UUIDField(
+        primary_key=True, editable=False, help_text="The id of the entry that made it, where that made no other."
+    )
     account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, related_name="lots")
     program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
+    entry_id = models.UUIDField(help_text="The entry that made it.")
+    origin_id = models.UUIDField(
+        null=True, help_text="The lot whose points these were before they came from another account."
+    )
     version = models.BigIntegerField(help_text="The version of the entry that made it: the older lot has the lower.")
     points = points_field()
     remaining = points_field()
@@ -379,6 +431,9 @@ class PointLot(models.Model):
                 condition=models.Q(is_open=True, expires_at__isnull=False),
                 name="lot_program_expiring",
             ),
+            models.Index(
+                fields=["account", "origin_id"], condition=models.Q(origin_id__isnull=False), name="lot_account_origin"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -388,7 +443,8 @@ class PointLot(models.Model):
 class LotUse(models.Model):
     """How much of which lot an entry took; below zero: gave back. Append-only.
 
-    A use without a lot is a debt: points taken that were not there. Zero points name a lot that became active.
+    A use without a lot is a debt: points taken that were not there. Zero points name a lot that became active. What a
+    capture pays with comes out of the hold (`is_held`, below zero) and is taken.
     """
 
     pk = models.CompositePrimaryKey("account_id", "entry_id", "position")
@@ -403,6 +459,9 @@ class LotUse(models.Model):
     points = points_field()
     pays_debt = models.BooleanField(default=False, help_text="The lot paid an older debt, or got such a payment back.")
     is_expiry = models.BooleanField(default=False, db_default=False, help_text="The entry is an expiry.")
+    is_held = models.BooleanField(
+        default=False, db_default=False, help_text="The points went into a hold of the account, or came out of one."
+    )
 
     class Meta:
         indexes = [
@@ -413,6 +472,10 @@ class LotUse(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(lot__isnull=False) | models.Q(pays_debt=False), name="use_debt_is_paid_by_a_lot"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_held=False) | models.Q(lot__isnull=False, pays_debt=False),
+                name="use_held_is_of_a_lot",
             ),
         ]
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from loyalty import ids
 from points import reasons
 from points.lots import NEVER, ZERO, Lot, Lots, Snapshot
-from points.models import EntryType, PointDefinition, PointTransaction
+from points.models import UNLISTED, EntryType, PointDefinition, PointTransaction
 from points.rules import Ladders
 from points.standing import Change, Standing
 from points.tallies import Tallies
@@ -36,6 +36,7 @@ class Use:
     points: Decimal
     pays_debt: bool
     is_expiry: bool
+    is_held: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +45,19 @@ class External:
 
     id: uuid.UUID
     fingerprint: str
+
+
+def named_entry_id(account_id: uuid.UUID, transaction_id: uuid.UUID) -> uuid.UUID:
+    """This will answer the id of the entry that stands for a caller's transaction in an account."""
+    return uuid.uuid5(account_id, f"transaction:{transaction_id}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Other:
+    """The other account that an entry has to do with, and its entry there."""
+
+    account_id: uuid.UUID
+    entry_id: uuid.UUID | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,25 +119,33 @@ class Page:
         """
         clock = self.clock(at)
         if self.account.next_due_at is not None and self.account.next_due_at <= clock:
-            self._settle_lots(clock)
-        self._review(clock)
+            self.settle_due(clock)
+            moment = min(self.next_moments(), default=NEVER)
+            self.account.next_due_at = None if moment == NEVER else moment
+            self.is_changed = True
+        self.review(clock)
         return clock
 
-    def _settle_lots(self, clock: datetime.datetime) -> None:
-        for (moment, is_end), due in itertools.groupby(self.lots.due(clock), key=lambda event: event[:2]):
+    def settle_due(self, clock: datetime.datetime) -> None:
+        """This will post what starts and what ends by the clock."""
+        self.settle_lots(self.lots.due(clock))
+
+    def next_moments(self) -> Iterator[datetime.datetime]:
+        """This will answer when something happens next to what was read."""
+        return (self.lots.next_moment(lot) for lot in self.lots.open())
+
+    def settle_lots(self, events: Iterable[tuple[datetime.datetime, bool, Lot]]) -> None:
+        """This will post what starts and what ends, in time order."""
+        for (moment, is_end), due in itertools.groupby(events, key=lambda event: event[:2]):
             lots = [event[2] for event in due]
             # A tier that ended by this moment does not hold in it.
-            self._review(moment)
+            self.review(moment)
             if is_end:
                 self.expire_lots(lots, at=moment, note=Note(reason=reasons.EXPIRED, actor=THE_CLOCK))
             else:
                 self.activate_lots(lots, at=moment)
-        self.account.next_due_at = min((self.lots.next_moment(lot) for lot in self.lots.open()), default=None)
-        if self.account.next_due_at == NEVER:
-            self.account.next_due_at = None
-        self.is_changed = True
 
-    def _review(self, at: datetime.datetime) -> None:
+    def review(self, at: datetime.datetime) -> None:
         """This will look at the tier up to a moment, with each ladder in its own time: what staff change of it holds
         from then on, and not for what was."""
         if self.ladders is None:
@@ -163,6 +185,11 @@ class Page:
         self.tallies.forget(at.astimezone(self.zone).date(), month_of(at, self.zone))
         if self.standing is not None:
             self.standing.move(before, at=at, entry_id=entry.id)
+
+    def count_sent(self, name: str, points: Decimal, *, at: datetime.datetime) -> None:
+        """This will count points that are sent under a name, and let go of what was counted before."""
+        self.tallies.forget(at.astimezone(self.zone).date(), month_of(at, self.zone))
+        self.tallies.add(name, points)
 
     def rung(self, at: datetime.datetime) -> Rung | None:
         """This will answer the tier that is held, where these points count for tiers."""
@@ -215,12 +242,14 @@ class Page:
         note: Note,
         available: Decimal,
         pending: Decimal = ZERO,
+        held: Decimal = ZERO,
         shortfall: Decimal = ZERO,
         valid_from: datetime.datetime | None = None,
         expires_at: datetime.datetime | None = None,
         reverses_id: uuid.UUID | None = None,
+        other: Other | None = None,
     ) -> PointTransaction:
-        """This will add an entry that changes the available and the pending points, and the snapshot with it."""
+        """This will add an entry that changes the available, pending and held points, and the snapshot with it."""
         account = self.account
         entry = PointTransaction.of(
             id=entry_id,
@@ -228,10 +257,11 @@ class Page:
             program_id=account.program_id,
             version=account.version + 1,
             type=kind.value,
-            points=available + pending,
+            points=available + pending + held,
             balance_before=account.balance,
             balance_after=account.balance + available,
             pending_after=account.pending + pending,
+            held_after=account.held + held,
             shortfall=shortfall,
             valid_from=valid_from,
             expires_at=expires_at,
@@ -247,14 +277,18 @@ class Page:
             fingerprint=note.external and note.external.fingerprint,
             source=note.source,
             line_item_id=note.line_item_id,
+            other_account_id=other and other.account_id,
+            other_entry_id=other and other.entry_id,
             effective_at=at,
             created_at=self.written_at,
+            erased_at=None,
             serial=None,
         )
         account.version = entry.version
-        account.listed += kind != EntryType.ACTIVATE
+        account.listed += kind not in UNLISTED
         account.balance = entry.balance_after
         account.pending = entry.pending_after
+        account.held = entry.held_after
         account.effective_at = at
         self._positions = itertools.count()
         self.entries.append(entry)
@@ -271,7 +305,10 @@ class Page:
 
     def note_due(self, lot: Lot) -> None:
         """This will see to it that the account is settled when the lot starts or ends."""
-        moment = self.lots.next_moment(lot)
+        self.note_moment(self.lots.next_moment(lot))
+
+    def note_moment(self, moment: datetime.datetime) -> None:
+        """This will see to it that the account is settled at a moment."""
         if moment < (self.account.next_due_at or NEVER):
             self.account.next_due_at = moment
 
@@ -302,10 +339,19 @@ class Page:
         if points:
             self.use(entry, None, points)
 
-    def use(self, entry: PointTransaction, lot: Lot | None, points: Decimal, *, pays_debt: bool = False) -> None:
+    def use(
+        self,
+        entry: PointTransaction,
+        lot: Lot | None,
+        points: Decimal,
+        *,
+        pays_debt: bool = False,
+        is_held: bool = False,
+    ) -> None:
         """This will note one use of the entry, and take it off the lot."""
         is_expiry = entry.type == EntryType.EXPIRE.value
-        self.uses.append(Use(entry.id, next(self._positions), lot.id if lot else None, points, pays_debt, is_expiry))
+        position = next(self._positions)
+        self.uses.append(Use(entry.id, position, lot.id if lot else None, points, pays_debt, is_expiry, is_held))
         if lot is not None and points:
             lot.remaining -= points
             self.touched[lot.id] = lot

@@ -4,12 +4,13 @@ import dataclasses
 import datetime
 import uuid
 from decimal import Decimal
+from typing import Any
 
 import orjson
 from django.db import connection
 
 from points.lots import Lot, Snapshot
-from points.models import AccountRef, EntryType, PointTransaction, TierChange
+from points.models import AccountRef, PointTransaction, TierChange
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 
@@ -21,9 +22,22 @@ SELECT e.account_id, e.version, CASE
         WHEN e.type = 'activate' THEN e.balance_after - e.balance_before
         ELSE e.points - e.shortfall
     END AS points, COALESCE(t.valid_from, t.effective_at, e.effective_at) AS at
-FROM {entries} e LEFT JOIN {entries} t ON t.account_id = e.account_id AND t.id = e.reverses_id
+FROM {entries} e
+LEFT JOIN {entries} t ON t.account_id = COALESCE(e.other_account_id, e.account_id) AND t.id = e.reverses_id
 WHERE (e.type = 'award' AND e.valid_from IS NULL) OR e.type = 'activate'
 OR (t.type = 'award' AND e.points = e.balance_after - e.balance_before)
+"""
+
+
+# The account up to the entry of a version, and all accounts that were merged into it by then, each as a whole.
+_MEMBERS = """
+WITH RECURSIVE members AS (
+    SELECT %(account)s::uuid AS account_id, %(version)s::bigint AS version
+    UNION ALL
+    SELECT o.id, o.version FROM members m
+    JOIN points_pointtransaction e ON e.account_id = m.account_id AND e.version <= m.version AND e.type = 'merge'
+    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = m.account_id
+)
 """
 
 
@@ -37,6 +51,7 @@ def snapshot(account: AccountRef, last: PointTransaction, moment: datetime.datet
         program_id=account.program.pk,
         balance=last.balance_after,
         pending=last.pending_after,
+        held=last.held_after,
         lifetime_earned=sum(earned.values(), Decimal(0)),
         lifetime_redeemed=redeemed,
         lifetime_expired=expired,
@@ -74,36 +89,47 @@ def lots(account_id: uuid.UUID, version: int) -> list[Lot]:
 
 
 def _last_activity_at(account_id: uuid.UUID, version: int) -> datetime.datetime | None:
-    activities = PointTransaction.objects.filter(
-        account_id=account_id, version__lte=version, type__in=[EntryType.AWARD, EntryType.REDEEM]
+    [(last,)] = _run(
+        "SELECT max(e.effective_at) FROM members m JOIN points_pointtransaction e"
+        " ON e.account_id = m.account_id AND e.version <= m.version AND e.type IN ('award', 'redeem')",
+        account_id,
+        version,
     )
-    return activities.order_by("-version").values_list("effective_at", flat=True).first()
+    return last
 
 
 def _earned(account: AccountRef, version: int) -> dict[str, Decimal]:
     """This will answer what was earned by month of the programme's calendar, up to the entry of that version."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT to_char(at AT TIME ZONE %(zone)s, 'YYYY-MM'), SUM(points)"
-            f" FROM ({EARNED.format(entries='points_pointtransaction')}) earned"
-            " WHERE account_id = %(account)s AND version <= %(version)s GROUP BY 1",
-            {"account": account.id, "version": version, "zone": account.program.timezone},
+    return dict(
+        _run(
+            "SELECT to_char(earned.at AT TIME ZONE %(zone)s, 'YYYY-MM'), SUM(earned.points)"
+            f" FROM members m JOIN ({EARNED.format(entries='points_pointtransaction')}) earned"
+            " ON earned.account_id = m.account_id AND earned.version <= m.version GROUP BY 1",
+            account.id,
+            version,
+            zone=account.program.timezone,
         )
-        return dict(cursor.fetchall())
+    )
 
 
 def _spent(account_id: uuid.UUID, version: int) -> tuple[Decimal, Decimal]:
     """This will answer what was redeemed and expired up to the entry of that version, as the books count it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SPENT, {"account": account_id, "version": version})
-        return cursor.fetchone()
+    [sums] = _run(_SPENT, account_id, version)
+    return sums
 
 
 _SPENT = """
 SELECT
     COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'redeem' OR t.type = 'redeem'), 0),
     COALESCE(-SUM(e.points) FILTER (WHERE e.type = 'expire'), 0)
-FROM points_pointtransaction e
-LEFT JOIN points_pointtransaction t ON t.account_id = e.account_id AND t.id = e.reverses_id
-WHERE e.account_id = %(account)s AND e.version <= %(version)s
+FROM members m
+JOIN points_pointtransaction e ON e.account_id = m.account_id AND e.version <= m.version
+LEFT JOIN points_pointtransaction t
+    ON t.account_id = COALESCE(e.other_account_id, e.account_id) AND t.id = e.reverses_id
 """
+
+
+def _run(select: str, account_id: uuid.UUID, version: int, **arguments: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_MEMBERS + select, {"account": account_id, "version": version, **arguments})
+        return cursor.fetchall()

@@ -8,13 +8,23 @@ from points.terms import Kind
 ACTIVATED = gettext_noop("Points became active")
 EXPIRED = gettext_noop("Points expired")
 EXPIRED_GIVEN_BACK = gettext_noop("Expired: the points given back had ended")
+LAPSED = gettext_noop("Hold lapsed")
+RELEASED = gettext_noop("Hold released")
+HELD = gettext_noop("Points held")
+MERGED = gettext_noop("Customers merged")
+FORFEITED = gettext_noop("Customer erased")
 INITIAL = gettext_noop("Initial points")
 REDEEMED = gettext_noop("Points redeemed")
+ERASED = gettext_noop("Erased")  # points.models.ERASED
 PURCHASE = Kind.PURCHASE.label
 CANCELLED = gettext_noop("Order cancelled")
 REFUNDED = gettext_noop("Order refunded")
 
-_OURS = {ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, INITIAL, REDEEMED, CANCELLED, REFUNDED, *Kind.labels}
+_OURS = {
+    *(ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, LAPSED, RELEASED, HELD, MERGED, FORFEITED, ERASED),
+    *(INITIAL, REDEEMED, CANCELLED, REFUNDED),
+    *Kind.labels,
+}
 
 
 def told(reason: str) -> str:

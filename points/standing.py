@@ -83,6 +83,11 @@ class Standing:
             moved = self.ladder.lowered(held, before, after, at)
         self._move(moved, at, entry_id=entry_id)
 
+    def take_over(self, other: Held, *, at: datetime.datetime, entry_id: uuid.UUID) -> None:
+        """This will keep the tier that another account held, until its own end, where it is the higher one."""
+        if other.rung is not None and self.ladder.is_above(other.rung, self.held(at).rung):
+            self._move(dataclasses.replace(other, since=at), at, entry_id=entry_id)
+
     def earned(self) -> Earned:
         """This will answer what was earned so far."""
         return Earned(lifetime=self.account.lifetime_earned, by_month=self.tallies.by_month())

@@ -20,17 +20,18 @@ from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
 from loyalty.postgres import prepared
-from points import past, rules
+from points import hold_store, past, rules
+from points.holding import Held, HoldingPage
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, PointDefinition, PointTransaction
-from points.page import THE_CLOCK, Page
+from points.page import THE_CLOCK
 from tiers.ladder import Progress, Standing
 
 SOON = 30  # Days.
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
 # What of an account is told as it is, and what the clock needs.
-_TOLD = ["balance", "pending", "lifetime_earned", "lifetime_redeemed", "lifetime_expired", "last_activity_at"]
+_TOLD = ["balance", "pending", "held", "lifetime_earned", "lifetime_redeemed", "lifetime_expired", "last_activity_at"]
 _SNAPSHOT = [
     *_TOLD,
     "version",
@@ -69,6 +70,7 @@ class Statement:
 
     balance: Decimal = ZERO
     pending: Decimal = ZERO
+    held: Decimal = ZERO
     lifetime_earned: Decimal = ZERO
     lifetime_redeemed: Decimal = ZERO
     lifetime_expired: Decimal = ZERO
@@ -140,7 +142,7 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
         # What was due by then has an entry by now, since a later one has been posted.
         return written
     before = row.balance
-    page = _page(account, row, known.lots, at=moment)
+    page = _page(account, row, known.lots, known.holds, at=moment)
     page.settle(moment)
     return written + page.account.balance - before
 
@@ -153,10 +155,13 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     lots: dict[uuid.UUID, list[Lot]] = {}
     for account_id, *columns in _open_lots(due):
         lots.setdefault(account_id, []).append(Lot(*columns))
+    with_holds = [row.id for row in rows if row.held and row.id in due]
+    holds = hold_store.active(with_holds) if with_holds else {}
     known = {row.id for row in rows}
     answers = {ref.id: _nothing(ref, at) for ref in refs.values() if ref.id not in known}
     for row in rows:
         page = _page(refs[row.id], row, lots.get(row.id, []), at=at)
+        page.load_holds(holds.get(row.id, []))
         page.settle(at)
         answers[row.id] = _statement(page, at=at)
     return answers
@@ -250,7 +255,7 @@ WITH started AS (
 
 _STANDING = f"""
 SELECT {", ".join(f"a.{column}" for column in _SNAPSHOT)},
-    e.id, e.type, e.points, e.created_at, {", ".join(f"l.{column}" for column in _LOT_COLUMNS)}
+    {hold_store.IN_JSON}, e.id, e.type, e.points, e.created_at, {", ".join(f"l.{column}" for column in _LOT_COLUMNS)}
 FROM points_pointaccount a
 LEFT JOIN LATERAL (
     -- Written out: of an actor that it does not know, the planner takes it that few entries are another's.
@@ -262,20 +267,27 @@ LEFT JOIN LATERAL (
         (l.inactivity_months IS NULL AND l.expires_at <= %(until)s) OR l.inactivity_months IS NOT NULL
         OR (l.active_from > a.effective_at AND l.active_from <= %(until)s)
     )
+    UNION ALL
+    SELECT l.* FROM points_hold h, jsonb_array_elements(h.pins) pin, points_pointlot l
+    WHERE a.held > 0 AND h.account_id = a.id AND h.status = 'active' AND h.expires_at <= %(until)s
+    AND l.account_id = a.id AND l.id = (pin ->> 0)::uuid
     -- Not to be merged into the join: an account to which nothing happens in this time has no lot read.
     OFFSET 0
 ) l ON TRUE
 WHERE a.id = %(account)s"""
-_ACTIVITY_ID = len(_SNAPSHOT)
+_HOLDS = len(_SNAPSHOT)
+_ACTIVITY = slice(_HOLDS + 1, -len(_LOT_COLUMNS))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Written:
-    """What is written of an account: its row, what somebody posted last, the lots to which something happens soon."""
+    """What is written of an account: its row, what somebody posted last, the lots to which something happens soon, and
+    the holds that lapse soon."""
 
     row: Snapshot
     activity: Activity | None
     lots: Sequence[Lot]
+    holds: Sequence[Held]
 
 
 def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | None:
@@ -289,22 +301,27 @@ def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | Non
     first = rows[0]
     return _Written(
         Snapshot(id=account.id, program_id=account.program.pk, **dict(zip(_SNAPSHOT, first, strict=False))),
-        Activity(*first[len(_SNAPSHOT) : -len(_LOT_COLUMNS)]) if first[_ACTIVITY_ID] else None,
+        Activity(*first[_ACTIVITY]) if first[_ACTIVITY][0] else None,
         [Lot(*row[-len(_LOT_COLUMNS) :]) for row in rows if row[-len(_LOT_COLUMNS)] is not None],
+        hold_store.told(first[_HOLDS]),
     )
 
 
 def _settled(account: AccountRef, written: _Written, *, at: datetime.datetime, until: datetime.datetime) -> Statement:
     """This will say what an account has once what fell due by `at` is counted, and what of it expires by `until`."""
-    page = _page(account, written.row, written.lots, at=at)
+    page = _page(account, written.row, written.lots, written.holds, at=at)
     page.settle(at)
     return _statement(page, written.activity, list(_expiring(page, at=at, until=until)), at=at)
 
 
-def _page(account: AccountRef, row: Snapshot, lots: Iterable[Lot], *, at: datetime.datetime) -> Page:
+def _page(
+    account: AccountRef, row: Snapshot, lots: Iterable[Lot], holds: Iterable[Held] = (), *, at: datetime.datetime
+) -> HoldingPage:
     zone = ZoneInfo(account.program.timezone)
     ladders = rules.Ladders(account.program)
-    return Page(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots, ladders=ladders)
+    page = HoldingPage(account=row, definition=account.definition, zone=zone, written_at=at, lots=lots, ladders=ladders)
+    page.load_holds((hold, ()) for hold in holds)
+    return page
 
 
 def _nothing(account: AccountRef, at: datetime.datetime) -> Statement:
@@ -313,7 +330,7 @@ def _nothing(account: AccountRef, at: datetime.datetime) -> Statement:
 
 
 def _statement(
-    page: Page,
+    page: HoldingPage,
     activity: Activity | None = None,
     expiring: Sequence[Expiring] = (),
     *,
@@ -332,7 +349,7 @@ def _statement(
     )
 
 
-def _expiring(page: Page, *, at: datetime.datetime, until: datetime.datetime) -> Iterable[Expiring]:
+def _expiring(page: HoldingPage, *, at: datetime.datetime, until: datetime.datetime) -> Iterable[Expiring]:
     ends = sorted(
         (
             (end, lot.remaining)

@@ -17,10 +17,12 @@ from django.db import connection
 
 from loyalty import idempotency
 from loyalty.postgres import prepared
+from points import heirs, hold_store
 from points.book import Book, Spent
+from points.holding import Held
 from points.lots import SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
 from points.models import AccountRef, PointTransaction
-from points.page import Use
+from points.page import Payment, Use
 from points.standing import Change
 
 _LOT_COLUMNS = [field.name for field in dataclasses.fields(Lot)]
@@ -30,6 +32,7 @@ _LOTS = f"SELECT {', '.join(_LOT_COLUMNS)} FROM points_pointlot WHERE account_id
 _ACCOUNT_TYPES = {
     "balance": "numeric",
     "pending": "numeric",
+    "held": "numeric",
     "lifetime_earned": "numeric",
     "lifetime_redeemed": "numeric",
     "lifetime_expired": "numeric",
@@ -56,6 +59,7 @@ _ENTRY_TYPES = {
     "balance_before": "numeric",
     "balance_after": "numeric",
     "pending_after": "numeric",
+    "held_after": "numeric",
     "shortfall": "numeric",
     "valid_from": "timestamptz",
     "expires_at": "timestamptz",
@@ -71,6 +75,8 @@ _ENTRY_TYPES = {
     "fingerprint": "text",
     "source": "text",
     "line_item_id": "text",
+    "other_account_id": "uuid",
+    "other_entry_id": "uuid",
     "effective_at": "timestamptz",
     "created_at": "timestamptz",
     "serial": "bigint",
@@ -86,6 +92,8 @@ _LOT_TYPES = {
     "expires_at": "timestamptz",
     "inactivity_months": "smallint",
     "clawback": "text",
+    "entry_id": "uuid",
+    "origin_id": "uuid",
 }
 _USE_TYPES = {
     "account_id": "uuid",
@@ -95,6 +103,7 @@ _USE_TYPES = {
     "points": "numeric",
     "pays_debt": "boolean",
     "is_expiry": "boolean",
+    "is_held": "boolean",
 }
 _CHANGE_TYPES = {
     "id": "uuid",
@@ -123,6 +132,7 @@ _INSERT_ENTRIES = _insert("points_pointtransaction", _ENTRY_TYPES).replace(
 )
 _INSERT_LOTS = _insert("points_pointlot", _LOT_TYPES)
 _INSERT_USES = _insert("points_lotuse", _USE_TYPES)
+_INSERT_HOLDS = _insert("points_hold", hold_store.TYPES)
 _INSERT_CHANGES = _insert("points_tierchange", _CHANGE_TYPES)
 _INSERT_RECORDS = _insert("loyalty_idempotencyrecord", _RECORD_TYPES)
 # The updates read arrays: the planner takes one for a few rows and looks them up, but a list in JSON for a hundred.
@@ -256,9 +266,9 @@ def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
     """This will read, by account, what is due and as many lots as pay what is needed."""
     found: dict[uuid.UUID, list[Lot]] = {need.account.id: [] for need in needed}
     wanted = [
-        (n.account.id, n.account.effective_at, n.at, is_due, n.points)
+        (n.account.id, n.account.effective_at, n.at, due, n.points)
         for n in needed
-        if (is_due := _is_due(n)) or n.points > 0
+        if (due := is_due(n.account, n.at)) or n.points > 0
     ]
     if not wanted:
         return found
@@ -277,8 +287,9 @@ def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
     return found
 
 
-def _is_due(need: Needed) -> bool:
-    return need.account.next_due_at is not None and need.account.next_due_at <= need.at
+def is_due(account: Snapshot, at: datetime.datetime) -> bool:
+    """This will tell whether anything may have fallen due in an account."""
+    return account.next_due_at is not None and account.next_due_at <= at
 
 
 def lots_ending(account_id: uuid.UUID, *, before: datetime.datetime) -> list[Lot]:
@@ -287,63 +298,141 @@ def lots_ending(account_id: uuid.UUID, *, before: datetime.datetime) -> list[Lot
     return _read_lots(f"is_open AND ({ends})", account_id, before)
 
 
+def open_lots(account_id: uuid.UUID) -> list[Lot]:
+    """This will read all lots of which something is left, the pending ones among them."""
+    return _read_lots("is_open", account_id)
+
+
 def lots_by_id(account_id: uuid.UUID, lot_ids: list[uuid.UUID]) -> list[Lot]:
     """This will read these lots, open or not."""
     return _read_lots("id = ANY(%s::uuid[])", account_id, lot_ids)
 
 
-def _read_lots(condition: str, account_id: uuid.UUID, argument: Any) -> list[Lot]:
+def lots_of_origin(account_id: uuid.UUID, lot_id: uuid.UUID) -> list[Lot]:
+    """This will read what there is of a lot: itself, and what came of it from other accounts."""
+    return _read_lots("id = %s", account_id, lot_id) + _read_lots("origin_id = %s", account_id, lot_id)
+
+
+def _read_lots(condition: str, account_id: uuid.UUID, *arguments: Any) -> list[Lot]:
     with connection.cursor() as cursor:
-        cursor.execute(f"{_LOTS} AND {condition}", [account_id, argument])
+        cursor.execute(f"{_LOTS} AND {condition}", [account_id, *arguments])
         return [Lot(*row) for row in cursor.fetchall()]
 
 
-def reversed_points(target: PointTransaction) -> Decimal:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """An entry that is to be undone, and the accounts in which it may have been: its own, and those that became of it,
+    up to the one that undoes it."""
+
+    entry: PointTransaction
+    account_ids: list[uuid.UUID]
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is of an account that was merged into the one that undoes it."""
+        return len(self.account_ids) > 1
+
+
+def target(account: Snapshot, entry_id: uuid.UUID) -> Target | None:
+    """This will read an entry of the account, or of an account that was merged into it, if there is one of that id."""
+    if (own := entry(account.id, entry_id)) is not None:
+        return Target(own, [account.id])
+    moved = PointTransaction.objects.filter(program_id=account.program_id, id=entry_id).first()
+    if moved is None:
+        return None
+    path = heirs.paths([moved.account_id])[moved.account_id]
+    return Target(moved, path) if path[-1] == account.id else None
+
+
+def reversed_points(target: Target) -> Decimal:
     """This will answer how much of an entry reversals have undone, what they could not take among it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT COALESCE(SUM(abs(points) + shortfall), 0) FROM points_pointtransaction"
-            " WHERE account_id = %s AND reverses_id = %s",
-            [target.account_id, target.id],
+            " WHERE account_id = ANY(%s::uuid[]) AND reverses_id = %s",
+            [target.account_ids, target.entry.id],
         )
         return cursor.fetchone()[0]
 
 
-def expired_points(target: PointTransaction) -> Decimal:
-    """This will answer how much of the lot that an entry made has expired."""
+def expired_points(target: Target) -> Decimal:
+    """This will answer how much of the lot that an entry made has expired, wherever it came to."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT COALESCE(SUM(points), 0) FROM points_lotuse WHERE account_id = %s AND lot_id = %s AND is_expiry",
-            [target.account_id, target.id],
+            "SELECT COALESCE(SUM(u.points), 0) FROM ("
+            " SELECT account_id, id FROM points_pointlot WHERE account_id = ANY(%(accounts)s::uuid[]) AND id = %(lot)s"
+            " UNION ALL SELECT account_id, id FROM points_pointlot"
+            " WHERE account_id = ANY(%(accounts)s::uuid[]) AND origin_id = %(lot)s"
+            ") l JOIN points_lotuse u ON u.account_id = l.account_id AND u.lot_id = l.id AND u.is_expiry",
+            {"accounts": target.account_ids, "lot": target.entry.id},
         )
         return cursor.fetchone()[0]
 
 
-def spent(target: PointTransaction, *, undone: Decimal) -> Spent:
-    """This will answer what an entry took of which lots, less what its reversals gave back, `undone` in all."""
+def spent(target: Target, *, undone: Decimal) -> Spent:
+    """This will answer what an entry took of which lots, less what its reversals gave back, `undone` in all. The lots
+    are those of its own account; who undoes it elsewhere has others."""
+    entry = target.entry
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT u.lot_id, SUM(u.points) FROM ("
             " SELECT %(entry)s::uuid AS id UNION ALL"
             " SELECT id FROM points_pointtransaction WHERE account_id = %(account)s AND reverses_id = %(entry)s"
             ") e JOIN points_lotuse u ON u.account_id = %(account)s AND u.entry_id = e.id"
-            " WHERE u.lot_id IS NOT NULL AND NOT u.pays_debt"
+            " WHERE u.lot_id IS NOT NULL AND NOT u.pays_debt AND NOT u.is_held"
             " GROUP BY u.lot_id ORDER BY MIN(u.position) FILTER (WHERE e.id = %(entry)s)",
-            {"account": target.account_id, "entry": target.id},
+            {"account": entry.account_id, "entry": entry.id},
         )
-        by_lot = cursor.fetchall()
-        debt = -target.points - undone - sum((points for _, points in by_lot), ZERO)
-        debt_payers = []
-        if debt:
-            cursor.execute(
-                "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointtransaction e"
-                " ON e.account_id = u.account_id AND e.id = u.entry_id"
-                " WHERE u.account_id = %s AND u.pays_debt"
-                " GROUP BY u.lot_id ORDER BY MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)",
-                [target.account_id],
-            )
-            debt_payers = cursor.fetchall()
-    return Spent(by_lot=by_lot, debt=debt, debt_payers=debt_payers)
+        taken = _payments(entry.account_id, cursor.fetchall())
+    by_lot = _less(taken, _given_anew(target)) if target.is_elsewhere else taken
+    debt = -entry.points - undone - sum((points for _, points in by_lot), ZERO)
+    payers: list[Payment] = []
+    if debt:
+        payers = _debt_payers(target.account_ids[-1])
+        if target.is_elsewhere:
+            # What was paid before the merge goes back as what it took itself does: to new lots.
+            by_lot = [*_debt_payers(entry.account_id), *by_lot]
+    return Spent(by_lot=by_lot, debt=debt, debt_payers=payers)
+
+
+def _debt_payers(account_id: uuid.UUID) -> list[Payment]:
+    """This will answer the lots that have paid debts of an account, in the order of the last payment of each."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT u.lot_id, SUM(u.points) FROM points_lotuse u JOIN points_pointtransaction e"
+            " ON e.account_id = u.account_id AND e.id = u.entry_id"
+            " WHERE u.account_id = %s AND u.pays_debt"
+            " GROUP BY u.lot_id ORDER BY MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)",
+            [account_id],
+        )
+        return _payments(account_id, cursor.fetchall())
+
+
+def _given_anew(target: Target) -> dict[uuid.UUID, Decimal]:
+    """This will answer, by the lot whose points they were, what reversals elsewhere brought back of an entry."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.origin_id, SUM(l.points) FROM points_pointtransaction r"
+            " JOIN points_pointlot l ON l.account_id = r.account_id AND l.entry_id = r.id"
+            " WHERE r.account_id = ANY(%s::uuid[]) AND r.reverses_id = %s GROUP BY l.origin_id",
+            [target.account_ids, target.entry.id],
+        )
+        return dict(cursor.fetchall())
+
+
+def _less(taken: list[Payment], given: dict[uuid.UUID, Decimal]) -> list[Payment]:
+    left = []
+    for lot, points in reversed(taken):
+        origin = lot.origin_id or lot.id
+        back = min(given.get(origin, ZERO), points)
+        given[origin] = given.get(origin, ZERO) - back
+        left.append((lot, points - back))
+    return left[::-1]
+
+
+def _payments(account_id: uuid.UUID, rows: Sequence[tuple[uuid.UUID, Decimal]]) -> list[Payment]:
+    lots = {lot.id: lot for lot in lots_by_id(account_id, [lot_id for lot_id, _ in rows])} if rows else {}
+    return [(lots[lot_id], points) for lot_id, points in rows]
 
 
 def write(books: Iterable[Book], records: Sequence[Record] = (), giving: Mapping[str, Decimal] | None = None) -> None:
@@ -357,6 +446,11 @@ def write(books: Iterable[Book], records: Sequence[Record] = (), giving: Mapping
         *_inserted(_INSERT_LOTS, [_lot_row(book, lot) for book in changed for lot in book.made]),
         *_updated(_UPDATE_LOTS, [row for book in changed for row in _touched_rows(book)]),
         *_inserted(_INSERT_USES, [_use_row(book, use) for book in changed for use in book.uses]),
+        *_inserted(_INSERT_HOLDS, [_hold_row(book, hold) for book in changed for hold in book.held_anew]),
+        *_updated(
+            hold_store.UPDATE,
+            [hold_store.resolved_row(book.account.id, hold) for book in changed for hold in _known(book)],
+        ),
         *_inserted(_INSERT_CHANGES, [_change_row(book, change) for book in changed for change in book.tier_changes]),
         *_inserted(_INSERT_RECORDS, [_record_row(record) for record in records]),
         *_updated(
@@ -403,6 +497,15 @@ def _touched_rows(book: Book) -> Iterable[tuple[Any, ...]]:
     return ((book.account.id, lot.id, lot.remaining) for lot in book.touched.values() if lot.id not in made)
 
 
+def _hold_row(book: Book, hold: Held) -> dict[str, Any]:
+    return hold_store.row(book.account.id, book.account.program_id, hold)
+
+
+def _known(book: Book) -> list[Held]:
+    """This will answer the holds that were resolved, but for those that are inserted so."""
+    return [hold for hold in book.resolved if hold not in book.held_anew]
+
+
 def _use_row(book: Book, use: Use) -> dict[str, Any]:
     return {
         "account_id": book.account.id,
@@ -412,6 +515,7 @@ def _use_row(book: Book, use: Use) -> dict[str, Any]:
         "points": use.points,
         "pays_debt": use.pays_debt,
         "is_expiry": use.is_expiry,
+        "is_held": use.is_held,
     }
 
 

@@ -34,6 +34,11 @@ class Tallies:
         else:
             self._counts.pop(name, None)
 
+    def take_over(self, others: "Tallies") -> None:
+        """This will count what was counted elsewhere, too."""
+        for name in others._counts:
+            self.add(name, others(name))
+
     def earn(self, month: int, points: Decimal) -> None:
         """This will count points as earned in a month, `12 * year + month - 1`."""
         name = _name(month)

@@ -13,7 +13,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from loyalty.models import Program
 from points.laws import LAWS
-from points.models import LotUse, PointAccount, PointLot, PointTransaction, TierChange
+from points.models import Hold, LotUse, PointAccount, PointLot, PointTransaction, TierChange
 
 DERIVED_ID = "an account's id is derived from its customer and its definition"
 GUARDED = "the database guards the ledger"
@@ -28,6 +28,7 @@ _MODELS = {
     "entries": PointTransaction,
     "lots": PointLot,
     "uses": LotUse,
+    "holds": Hold,
     "changes": TierChange,
 }
 _TABLES = {name: model._meta.db_table for name, model in _MODELS.items()}
@@ -36,11 +37,16 @@ _TABLES = {name: model._meta.db_table for name, model in _MODELS.items()}
 TRIGGERS = frozenset(
     {
         "accounts_are_never_deleted",
+        "accounts_end_once",
         "accounts_never_change_hands",
         "accounts_say_what_their_entries_say",
         "accounts_say_what_their_entries_say_when_made",
         "entries_follow_on",
+        "entries_keep_their_words",
         "entries_never_change",
+        "holds_are_never_deleted",
+        "holds_are_resolved_once",
+        "holds_never_change_but_in_what_becomes_of_them",
         "lots_are_never_deleted",
         "lots_never_change_but_in_what_remains",
         "tier_changes_never_change",
@@ -49,8 +55,8 @@ TRIGGERS = frozenset(
 )
 CONSTRAINTS = frozenset(
     {
-        "entry_reverses_an_entry_of_its_account",
         "lot_was_made_by_an_entry",
+        "points_hold_pkey",
         "points_lotuse_pkey",
         "points_pointaccount_pkey",
         "points_pointlot_pkey",

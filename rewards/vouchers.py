@@ -14,8 +14,8 @@ from cards.membership import MOST_DRAWS
 from loyalty import errors, ids
 from loyalty.models import Program
 from points import descriptions, expiry, ledger, statements
-from points.counter import VOUCHER, VOUCHER_NUMBER
 from points.description_models import DescriptionCode
+from points.entering import VOUCHER, VOUCHER_NUMBER
 from points.models import AccountRef, EntryType
 from rewards.models import CENT, MOST_REACTIVATIONS, RewardVoucher, VoucherEvent, VoucherRule
 

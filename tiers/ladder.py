@@ -108,6 +108,10 @@ class Ladder:
         """This will answer the tier of that id."""
         return next((rung for rung in self.rungs if rung.id == tier_id), None)
 
+    def is_above(self, rung: Rung, other: Rung | None) -> bool:
+        """This will tell whether a tier is higher than another, or than none."""
+        return self._rank(rung) > self._rank(other)
+
     def month(self, moment: datetime.datetime) -> int:
         """This will answer the month that a moment lies in."""
         return month_of(moment, self.zone)

@@ -113,7 +113,7 @@ class RecentTransaction(serializers.Output):
     id = fields.PublicId("txn")
     type = fields.Words(schema=TRANSACTION_TYPE)
     points = fields.Amount()
-    reason = fields.Words()
+    reason = fields.Words(source="told_reason")
     created_at = fields.Time()
 
 

@@ -45,9 +45,9 @@ def lots(account: PointAccount, *, is_open: bool, page: int) -> QuerySet[PointLo
 
 def reason(entry: PointTransaction, program: Program) -> str:
     """This will answer an entry's reason as people read it: texts in the place of description codes."""
-    if not descriptions.has_code(entry.reason):
-        return entry.reason
-    return descriptions.told(entry.reason, descriptions.texts(program, settings.LANGUAGE_CODE))
+    if not descriptions.has_code(entry.told_reason):
+        return entry.told_reason
+    return descriptions.told(entry.told_reason, descriptions.texts(program, settings.LANGUAGE_CODE))
 
 
 def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def story_table(account: PointAccount, lot: PointLot) -> dict[str, Any]:
             console.moment(entries_by_id[use.entry_id].effective_at, account.program),
             entries_by_id[use.entry_id].get_type_display(),
             console.amount(-use.points, places=places, is_signed=True),
-            entries_by_id[use.entry_id].reason,
+            entries_by_id[use.entry_id].told_reason,
         ]
         for use in uses
     ]

@@ -204,7 +204,7 @@ class Redemption(serializers.Output):
     customer_id = fields.PublicId("cus")
     type = fields.Words(schema=TRANSACTION_TYPE)
     points = fields.Amount(help_text="Signed: what was added or taken.")
-    reason = fields.Words()
+    reason = fields.Words(source="told_reason")
     reference = fields.Words(**NULLABLE_TEXT)
     previous_balance = fields.Amount(source="balance_before", help_text="Available points before.")
     new_balance = fields.Amount(source="balance_after", help_text="Available points after.")
@@ -237,7 +237,7 @@ class Expiry(serializers.Output):
     points_expired = fields.Amount()
     previous_balance = fields.Amount()
     new_balance = fields.Amount()
-    reason = fields.Words()
+    reason = fields.Words(source="told_reason")
     expired_at = fields.Time(allow_null=True)
 
 
@@ -328,7 +328,7 @@ class Entry(serializers.Output):
     id = fields.PublicId("txn")
     type = fields.Words(schema=TRANSACTION_TYPE)
     points = fields.Amount(help_text="Signed.")
-    reason = fields.Words()
+    reason = fields.Words(source="told_reason")
     reference = fields.Words(**NULLABLE_TEXT)
     created_at = fields.Time(help_text="When it was written.")
     effective_at = fields.Time(help_text="When it took effect: for what the clock did, when it was due.")

@@ -265,7 +265,7 @@ def _written(entries: Iterable[PointTransaction]) -> list[dict[str, Any]]:
     return [
         shapes.ShopTransaction.write(
             entry,
-            description=reasons.told(entry.reason),
+            description=reasons.told(entry.told_reason),
             transaction_type=listings.kind(entry),
             status=listings.status(entry, undone[entry.pk].points, at=now),
             card=entry.card and {"id": entry.card.serial, "card_number": _masked(entry.card.number)},

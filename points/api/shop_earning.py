@@ -124,7 +124,7 @@ def _awarded(outcome: ledger.Outcome) -> idempotency.Answer:
             "id": entry.serial,
             "points_awarded": entry.points,
             "transaction_type": entry.metadata["transaction_type"],
-            "description": reasons.told(entry.reason),
+            "description": reasons.told(entry.told_reason),
             "created_at": entry.created_at,
         },
         "balance": {

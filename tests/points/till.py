@@ -47,7 +47,8 @@ class Till:
         return self.post(ledger.expire, points=None if points is None else Decimal(points), **options)
 
     def post(self, verb: Any, **options: Any) -> PointTransaction:
-        return verb(**{"account": self.account, "at": NOON, "note": NOTE} | options).entry
+        named = {} if "sender" in options else {"account": self.account}
+        return verb(**named | {"at": NOON, "note": NOTE} | options).entry
 
     def settle(self, at: datetime.datetime) -> None:
         ledger.settle([self.account], at=at)

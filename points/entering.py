@@ -1,0 +1,224 @@
+"""Entering one posting into the books of its account, or of two."""
+
+import dataclasses
+import datetime
+import math
+import uuid
+from decimal import Decimal
+from typing import cast
+
+from django.utils.translation import gettext, gettext_noop
+
+from cards.membership import CustomerNotFound
+from loyalty import errors
+from loyalty.models import Program
+from points import expiry, hold_store, store
+from points.book import AlreadyReversed, Book
+from points.hold_models import Hold
+from points.holding import Held, HoldNotFound
+from points.lots import ZERO
+from points.models import EntryType, PointTransaction
+from points.page import Other
+from points.postings import Posting
+
+# No caller can write both into an entry: what has them paid for a voucher that can still be redeemed.
+VOUCHER, VOUCHER_NUMBER = "RewardVoucher", "voucher_number"
+
+
+class TransactionNotFound(errors.Refusal):
+    """The account has no such entry."""
+
+    code = "TRANSACTION_NOT_FOUND"
+    status = 404
+    message = gettext_noop("There is no such transaction.")
+
+
+class NotReversible(errors.Refusal):
+    """The entry is of a type that cannot be reversed."""
+
+    code = "NOT_REVERSIBLE"
+    status = 409
+    message = gettext_noop("Only awards, redemptions and adjustments can be reversed.")
+
+
+class TransfersDisabled(errors.Refusal):
+    """The programme does not let customers send points to one another."""
+
+    code = "TRANSFERS_DISABLED"
+    status = 403
+    message = gettext_noop("Customers of this programme cannot send points to one another.")
+
+
+class TransferLimitExceeded(errors.Refusal):
+    """The customer would send more points in a day than the programme allows."""
+
+    code = "TRANSFER_LIMIT_EXCEEDED"
+    status = 429
+    message = gettext_noop("Too many points sent today. Try again tomorrow.")
+
+
+class SameCustomer(errors.InvalidParameters):
+    """Points are sent to whom they are of."""
+
+    def __init__(self) -> None:
+        super().__init__({"to_customer_id": [gettext("The customer who sends.")]}, rule="another")
+
+
+def enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
+    """This will enter a posting of one account; None where nothing was there to expire.
+
+    Raises:
+        What the verb of `Book` or `HoldingPage` raises that does it.
+    """
+    """This will enter a posting of one account; None where nothing was there to expire.
+
+    Raises:
+        What the verb of `Book` or `HoldingPage` raises that does it.
+    """
+    points = posting.points if posting.points is not None else ZERO
+    if posting.points is not None and (points == 0 or (points < 0 and posting.type != EntryType.ADJUST)):
+        raise errors.InvalidPoints(points)
+    if posting.of_balance is not None:
+        points = posting.of_balance(book.account.balance)
+    if posting.hold_id is not None:
+        return _resolve(book, posting, at)
+    match posting.type:
+        case EntryType.AWARD:
+            return book.award(
+                entry_id=posting.entry_id,
+                points=points,
+                note=posting.note,
+                at=at,
+                valid_from=posting.valid_from,
+                expires_at=posting.expires_at,
+            )
+        case EntryType.HOLD:
+            return book.hold(
+                entry_id=posting.entry_id,
+                points=points,
+                lasts=cast(datetime.timedelta, posting.lasts),
+                note=posting.note,
+                at=at,
+            )
+        case EntryType.REDEEM:
+            return book.redeem(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
+        case EntryType.ADJUST:
+            return book.adjust(entry_id=posting.entry_id, points=points, note=posting.note, at=at)
+        case EntryType.EXPIRE:
+            return _expire(book, posting, at)
+        case EntryType.REVERSE:
+            return _reverse(book, posting, at)
+    raise ValueError(f"nobody posts an entry of type {posting.type}")
+
+
+def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
+    """This will take points of one account and bring them to another."""
+    points = cast(Decimal, posting.points)
+    if points <= 0:
+        raise errors.InvalidPoints(points)
+    if receiver is book:
+        raise SameCustomer
+    if receiver.account.closed_at is not None:
+        raise CustomerNotFound
+    _check_sent(book, posting.account.program, points, at)
+    receiver.check_room(points)
+    active_at = book.account.last_activity_at
+    there = Other(receiver.account.id, posting.received_id)
+    payments = book.send(entry_id=posting.entry_id, points=points, other=there, note=posting.note, at=at)
+    entry = book.entries[-1]
+    receiver.receive(
+        entry_id=posting.received_id,
+        payments=payments,
+        other=Other(book.account.id, posting.entry_id),
+        note=posting.note,
+        at=at,
+        active_at=active_at,
+    )
+    return entry
+
+
+def _check_sent(book: Book, program: Program, points: Decimal, at: datetime.datetime) -> None:
+    """This will count what the customer sends today of the programme, and refuse what is more than may be."""
+    if not program.transfers_enabled:
+        raise TransfersDisabled
+    today = at.astimezone(book.zone).date()
+    name = f"sent/{today:%Y-%m-%d}"
+    limit = program.transfer_daily_points
+    if limit is not None and book.tallies(name) + points > limit:
+        tomorrow = expiry.end_of_day(day=today, zone=book.zone)
+        raise TransferLimitExceeded(retry_after=math.ceil((tomorrow - at).total_seconds()))
+    book.count_sent(name, points, at=at)
+
+
+def _resolve(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
+    """This will capture a hold of the account, or release it."""
+    hold = _hold(book, cast(uuid.UUID, posting.hold_id))
+    if posting.type == EntryType.RELEASE:
+        return book.let_go([hold], Hold.Status.RELEASED, entry_id=posting.entry_id, note=posting.note, at=at)
+    return book.capture(entry_id=posting.entry_id, hold=hold, points=posting.points, note=posting.note, at=at)
+
+
+def _hold(book: Book, hold_id: uuid.UUID) -> Held:
+    """This will answer a hold of the account.
+
+    Raises:
+        HoldNotFound: it has none of that id.
+    """
+    if hold_id not in book.holds:
+        book.load_holds(hold_store.find(book.account.id, hold_id))
+    if hold_id not in book.holds:
+        raise HoldNotFound
+    return book.holds[hold_id]
+
+
+def _expire(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:
+    if posting.expires_before is not None:
+        _write_settlement(book)
+        book.lots.load(store.lots_ending(book.account.id, before=posting.expires_before))
+    return book.expire(
+        entry_id=posting.entry_id, points=posting.points, before=posting.expires_before, note=posting.note, at=at
+    )
+
+
+def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
+    _write_settlement(book)
+    account = book.account
+    found = store.target(account, cast(uuid.UUID, posting.reverses_id))
+    if found is None:
+        raise TransactionNotFound
+    target = found.entry
+    if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
+        raise NotReversible(gettext("These points were turned into a voucher."))
+    undone = store.reversed_points(found)
+    line = posting.note.line_item_id or target.line_item_id
+    note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)
+    if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
+        points = _to_reverse(posting, target.points - undone - store.expired_points(found))
+        [brought] = store.lots_by_id(target.account_id, [target.id])
+        book.lots.load(store.lots_of_origin(account.id, target.id))
+        book.lots.load(store.lots([store.Needed(account, at, points)])[account.id])
+        return book.take_back(
+            entry_id=posting.entry_id, target=target, points=points, clawback=brought.clawback, note=note, at=at
+        )
+    if target.type in (EntryType.REDEEM, EntryType.ADJUST):
+        points = _to_reverse(posting, -target.points - undone)
+        spent = store.spent(found, undone=undone)
+        if not found.is_elsewhere:
+            book.lots.load(lot for lot, _ in spent.by_lot)
+        book.lots.load(lot for lot, _ in spent.debt_payers)
+        return book.give_back(entry_id=posting.entry_id, target=target, points=points, spent=spent, note=note, at=at)
+    raise NotReversible
+
+
+def _to_reverse(posting: Posting, left: Decimal) -> Decimal:
+    points = left if posting.points is None else posting.points
+    if points > left or left <= 0:
+        raise AlreadyReversed(reversible_points=max(left, ZERO))
+    return points
+
+
+def _write_settlement(book: Book) -> None:
+    """This will write what the book has so far, so that what is read next is the state after it."""
+    if book.is_changed:
+        store.write([book])
+        book.turn()
