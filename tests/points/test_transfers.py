@@ -10,7 +10,7 @@ from loyalty.models import Program
 from points import ledger
 from points.models import PointTransaction
 from tests.factories import make_account
-from tests.points.till import NOON, NOTE, Till, breaches, days
+from tests.points.till import Till, breaches, days
 
 
 @pytest.fixture(autouse=True)
