@@ -17,6 +17,7 @@ from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
 from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders, v3, v3_bulk
+from points.api import v1 as points_v1
 from rewards.api import v3 as vouchers
 
 register_converter(languages.LocaleConverter, "locale")
@@ -54,6 +55,11 @@ accounts = [
     path("point-transactions/<str:transaction_id>", v3.PointTransactionsViewSet.as_view({"get": "retrieve"})),
 ]
 
+# Below /v1/.
+customers_face = [
+    path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
+]
+
 # The first match wins, so what is called most stands first.
 urlpatterns = [
     path("api/points/award", points.PointsViewSet.as_view({"post": "award"})),
@@ -79,6 +85,7 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/replace", cards.CardsViewSet.as_view({"post": "replace"})),
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
+    path("v1/", include(customers_face)),
     path("api/v3/", include(accounts)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
