@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from cards.api import management as cards
 from cards.api import shop as cards_shop
 from cards.api import shop_tokens
+from cards.api import v1 as cards_v1
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
@@ -57,6 +58,8 @@ accounts = [
 
 # Below /v1/.
 customers_face = [
+    path("customers", cards_v1.CustomersViewSet.as_view({"get": "list", "post": "create"})),
+    path("customers/<str:customer_id>", cards_v1.CustomersViewSet.as_view({"get": "retrieve", "patch": "update"})),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 
