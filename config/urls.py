@@ -58,6 +58,9 @@ accounts = [
 
 # Below /v1/.
 customers_face = [
+    path("points/award", points_v1.CustomerPointsViewSet.as_view({"post": "award"})),
+    path("points/adjust", points_v1.CustomerPointsViewSet.as_view({"post": "adjust"})),
+    path("points", points_v1.CustomerPointsViewSet.as_view({"get": "list"})),
     path("customers", cards_v1.CustomersViewSet.as_view({"get": "list", "post": "create"})),
     path("customers/<str:customer_id>", cards_v1.CustomersViewSet.as_view({"get": "retrieve", "patch": "update"})),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
