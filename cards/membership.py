@@ -48,14 +48,17 @@ class AnotherCustomer(errors.InvalidParameters):
 
 
 class DuplicateCustomer(errors.Refusal):
-    """The programme has a customer of that e-mail address."""
+    """The programme has a customer of that e-mail address, or of that id of the shop's own."""
 
     code = "DUPLICATE_CUSTOMER"
     status = 409
     message = gettext_noop("There is a customer with this e-mail address.")
 
-    def __init__(self, existing_card_id: str | None) -> None:
-        super().__init__(existing_card_id=existing_card_id)
+    def __init__(self, existing_card_id: str | None = None, *, field: str = "email") -> None:
+        """Take the field that is the other customer's, and a card of that one, where it is of use to the caller."""
+        told = None if field == "email" else "There is a customer with this external id."
+        super().__init__(told, existing_card_id=existing_card_id)
+        self.faults = {field: [self.message]}
 
 
 def parse(reference: str) -> uuid.UUID | str | None:

@@ -1,11 +1,15 @@
 """Customers, and the cards that name them."""
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from loyalty import ids
+from loyalty import ids, xids
 from loyalty.models import Program
+
+# Callers name a customer by our id or by the shop's own: one must not pass for the other.
+LIKE_OUR_ID = r"^cus_[0-9a-f]{32}"
 
 
 def _serial(sequence: str) -> models.BigIntegerField:
@@ -24,7 +28,11 @@ class Customer(models.Model):
     name = models.CharField(max_length=200, blank=True)
     phone = models.CharField(max_length=50, blank=True)
     external_id = models.CharField(
-        max_length=100, null=True, blank=True, help_text="The shop's own id of the customer."
+        max_length=100,
+        null=True,
+        blank=True,
+        validators=[RegexValidator(LIKE_OUR_ID, "Looks like an id of this service.", inverse_match=True)],
+        help_text="The shop's own id of the customer.",
     )
     locale = models.CharField(max_length=10, blank=True)
     metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
@@ -35,6 +43,7 @@ class Customer(models.Model):
     )
     merged_at = models.DateTimeField(null=True, blank=True, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    xid = xids.field()
 
     class Meta:
         constraints = [
@@ -50,6 +59,7 @@ class Customer(models.Model):
             models.Index(
                 fields=["merged_into"], condition=models.Q(merged_into__isnull=False), name="customer_merged_into"
             ),
+            models.Index(fields=["program", "xid", "id"], name="customer_program_xid"),
         ]
 
     def __str__(self) -> str:

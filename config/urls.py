@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from cards.api import management as cards
 from cards.api import shop as cards_shop
 from cards.api import shop_tokens
+from cards.api import v1 as cards_v1
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
@@ -17,6 +18,7 @@ from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
 from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders, v3, v3_bulk
+from points.api import v1 as points_v1
 from rewards.api import v3 as vouchers
 
 register_converter(languages.LocaleConverter, "locale")
@@ -54,6 +56,16 @@ accounts = [
     path("point-transactions/<str:transaction_id>", v3.PointTransactionsViewSet.as_view({"get": "retrieve"})),
 ]
 
+# Below /v1/.
+customers_face = [
+    path("points/award", points_v1.CustomerPointsViewSet.as_view({"post": "award"})),
+    path("points/adjust", points_v1.CustomerPointsViewSet.as_view({"post": "adjust"})),
+    path("points", points_v1.CustomerPointsViewSet.as_view({"get": "list"})),
+    path("customers", cards_v1.CustomersViewSet.as_view({"get": "list", "post": "create"})),
+    path("customers/<str:customer_id>", cards_v1.CustomersViewSet.as_view({"get": "retrieve", "patch": "update"})),
+    path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
+]
+
 # The first match wins, so what is called most stands first.
 urlpatterns = [
     path("api/points/award", points.PointsViewSet.as_view({"post": "award"})),
@@ -79,6 +91,7 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/replace", cards.CardsViewSet.as_view({"post": "replace"})),
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
+    path("v1/", include(customers_face)),
     path("api/v3/", include(accounts)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),

@@ -53,6 +53,10 @@ class Malformed(InvalidParameters):
     """The request cannot be read: it is not JSON, cut short, nested too deeply, or has text that cannot be stored."""
 
 
+class MissingParameters(InvalidParameters):
+    """A field that is required is missing."""
+
+
 class InvalidEmail(InvalidParameters):
     """The e-mail address is not one."""
 

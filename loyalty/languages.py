@@ -10,7 +10,7 @@ from django.utils import translation
 
 CODES = tuple(code for code, _ in settings.LANGUAGES)
 
-_SHOP = re.compile(r"/(?!api/|admin/)([^/]+)/shop(?:/|$)")
+_SHOP = re.compile(r"/(?!api/|admin/|v1/)([^/]+)/shop(?:/|$)")
 
 
 class LocaleConverter:

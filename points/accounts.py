@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from django.db import connection
 
-from cards import membership
+from cards import customers, membership
 from loyalty import ids
 from loyalty.models import Program
 from loyalty.postgres import prepared
@@ -64,6 +64,18 @@ def find_by_serial(*, program: Program, serial: int) -> Named:
     if row is None:
         raise membership.CardNotFound(str(serial))
     return _named(program, row)
+
+
+def of_customer(*, program: Program, reference: str, definition: str | None = None) -> AccountRef:
+    """This will answer the account of a customer, named by our id or by the shop's own, of the definition with that
+    code or of the programme's default one.
+
+    Raises:
+        errors.InvalidParameters: the programme has no such definition.
+        cards.membership.CustomerNotFound: it has no such customer.
+    """
+    owner = customers.find(program=program, reference=reference)
+    return AccountRef(program=program, definition=definitions.find(program, definition), customer_id=owner.pk)
 
 
 def default_of(program: Program, customer_id: uuid.UUID) -> AccountRef:

@@ -60,12 +60,13 @@ _SOURCES = {
     EntryType.REVERSE: "PointTransactionCancellation",
     EntryType.ADJUST: "Adjustment",
 }
-# By the kind of deed that the shop face keeps with an entry.
+# By the kind of deed: the shop face keeps it with what it posts, the customers face as the source of an award.
 _SOURCES_OF_DEEDS = {
     "purchase": "Purchase",
     "bonus": "BonusPromotion",
     "referral": "BonusPromotion",
     "activity": "BonusPromotion",
+    "manual": "Manual",
 }
 
 
@@ -159,7 +160,7 @@ def kind(entry: PointTransaction) -> Kind:
 def source(entry: PointTransaction) -> str:
     """This will answer where an entry comes from: as its caller said, or what the face that posted it stands for."""
     if entry.source is not None:
-        return entry.source
+        return _SOURCES_OF_DEEDS.get(entry.source, entry.source)
     deed = (entry.metadata or {}).get("transaction_type")
     of_deed = _SOURCES_OF_DEEDS.get(deed) if isinstance(deed, str) else None
     return _SOURCES.get(EntryType(entry.type)) or of_deed or "Manual"

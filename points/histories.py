@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
-from django.db.models import Count, Func, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django_filters import Filter, FilterSet
 
-from loyalty import ids
+from loyalty import ids, xids
 from loyalty.models import Program
 from points import ledger
 from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointAccount, PointTransaction, Xid8Field
+from points.models import AccountRef, EntryType, PointAccount, PointTransaction
 
 
 class EntryFilters(FilterSet):
@@ -61,21 +61,18 @@ def of_program(*, program: Program, selected: Mapping[str, Any] | None = None) -
 
     Left out are the newest, as long as a transaction runs whose entries could still come before them.
     """
-    snapshot = Func(function="pg_current_snapshot", output_field=Xid8Field())
-    oldest_running = Func(snapshot, function="pg_snapshot_xmin", output_field=Xid8Field())
-    entries = PointTransaction.objects.filter(program=program, xid__lt=oldest_running)
+    entries = xids.settled(PointTransaction.objects.filter(program=program))
     return EntryFilters(selected, queryset=entries.select_related("account").order_by("xid", "id")).qs
 
 
 def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
     """This will answer those entries of a programme's list that come after one of them."""
-    # The first condition is the one that an index can answer.
-    return entries.filter(Q(xid__gte=entry.xid), Q(xid__gt=entry.xid) | Q(id__gt=entry.id))
+    return xids.later(entries, entry)
 
 
 def before(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
     """This will answer those entries of a programme's list that come before one of them, the nearest first."""
-    return entries.filter(Q(xid__lte=entry.xid), Q(xid__lt=entry.xid) | Q(id__lt=entry.id)).reverse()
+    return xids.earlier(entries, entry).reverse()
 
 
 def find(*, program: Program, reference: str) -> PointTransaction:

@@ -19,7 +19,7 @@ from points import histories
 from points.lots import ZERO
 from points.models import UNLISTED, AccountRef, EntryType, PointAccount, PointTransaction, points_field
 
-# Awards that have one of these as `transaction_type` in their metadata are told as a bonus.
+# Awards that have one of these as their source, or as `transaction_type` in their metadata, are told as a bonus.
 BONUSES = ("bonus", "referral")
 
 
@@ -75,12 +75,13 @@ class ListedFilters(histories.EntryFilters):
         """This will answer the entries of a kind."""
         # Coalesced it is a text; a key of JSON would be compared with JSON.
         word = Coalesce(KeyTextTransform("transaction_type", "metadata"), Value(""), output_field=TextField())
-        awards = entries.filter(type=EntryType.AWARD).alias(word=word)
+        awards = entries.filter(type=EntryType.AWARD).alias(word=word, from_where=Coalesce("source", Value("")))
+        is_bonus = Q(word__in=BONUSES) | Q(from_where__in=BONUSES)
         match kind:
             case Kind.AWARD:
-                return awards.exclude(word__in=BONUSES)
+                return awards.exclude(is_bonus)
             case Kind.BONUS:
-                return awards.filter(word__in=BONUSES)
+                return awards.filter(is_bonus)
         return entries.filter(type__in=[known for known, told in _KINDS.items() if told == Kind(kind)])
 
     def in_status(self, entries: QuerySet[PointTransaction], _: str, status: str) -> QuerySet[PointTransaction]:
@@ -133,7 +134,8 @@ def count(account: AccountRef) -> int:
 
 def kind(entry: PointTransaction) -> Kind:
     """This will answer what an entry is told as."""
-    if entry.type == EntryType.AWARD and (entry.metadata or {}).get("transaction_type") in BONUSES:
+    words = (entry.source, (entry.metadata or {}).get("transaction_type"))
+    if entry.type == EntryType.AWARD and any(word in BONUSES for word in words):
         return Kind.BONUS
     return _KINDS[EntryType(entry.type)]
 

@@ -18,6 +18,7 @@ from django.db.models.lookups import GreaterThan
 from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
+from loyalty.xids import Xid8Field
 from points.description_models import DescriptionCode, DescriptionText
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
 from points.hold_models import Hold
@@ -58,13 +59,6 @@ MAX_DIGITS = 15  # A JSON reader with doubles keeps that many exact.
 def points_field(**options) -> models.DecimalField:
     """This will make a column for points: fifteen digits before the point, two after."""
     return models.DecimalField(max_digits=MAX_DIGITS + 2, decimal_places=2, **options)
-
-
-class Xid8Field(models.Field):
-    """The transaction that wrote a row: lists over a programme are ordered by it."""
-
-    def db_type(self, connection) -> str:
-        return "xid8"
 
 
 class EntryType(models.TextChoices):

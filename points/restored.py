@@ -1,7 +1,7 @@
-"""Entries that were restored into another Postgres server.
+"""Entries and customers that were restored into another Postgres server.
 
-Each entry carries the number of the transaction that wrote it, and lists over a programme are ordered by it. Another
-server counts its transactions anew: restored entries seem to come from the future there, and would be left out of those
+Each carries the number of the transaction that wrote it, and lists over a programme are ordered by it. Another server
+counts its transactions anew: what was restored seems to come from the future there, and would be left out of those
 lists until it has counted that far.
 """
 
@@ -12,10 +12,12 @@ FIRST = 3
 
 
 def adopt() -> int:
-    """This will put restored entries before all that come, in the order of their ids, and answer how many they were.
+    """This will put restored entries before all that come, in the order of their ids, and answer how many they were;
+    customers likewise.
 
-    Works as the owner, and keeps postings waiting meanwhile. Nothing else about an entry changes.
+    Works as the owner, and keeps postings waiting meanwhile. Nothing else about an entry or a customer changes.
     """
+    _adopt_customers()
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM loyalty_program p WHERE EXISTS ("
@@ -29,3 +31,13 @@ def adopt() -> int:
         adopted = cursor.rowcount
         cursor.execute("ALTER TABLE points_pointtransaction ENABLE TRIGGER entries_never_change")
         return adopted
+
+
+def _adopt_customers() -> None:
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE cards_customer SET xid = %s::text::xid8 WHERE EXISTS ("
+            " SELECT FROM loyalty_program p WHERE EXISTS ("
+            " SELECT FROM cards_customer c WHERE c.program_id = p.id AND c.xid > pg_current_xact_id()))",
+            [FIRST],
+        )

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 # Pages for people, which Django words.
 _PAGES = "/admin/"
+_V1 = "/v1/"
 _V3 = "/api/v3/"
 _AWAY = "<!doctype html><title>One moment</title><h1>One moment</h1><p>The database does not answer. Try again shortly."
 
@@ -79,6 +80,8 @@ def internal_error(request: HttpRequest) -> HttpResponseBase:
 def _shape(path: str) -> refusals.Shape:
     if languages.is_shop(path):
         return refusals.shop
+    if f"{path}/".startswith(_V1):
+        return refusals.v1
     # A path of no face answers like the first one.
     return refusals.v3 if f"{path}/".startswith(_V3) else refusals.management
 

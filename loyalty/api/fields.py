@@ -103,6 +103,19 @@ class Email(ValueField):
         super().__init__(values.email, schema, **options)
 
 
+class Locale(ValueField):
+    """A language, perhaps as a country speaks it."""
+
+    def __init__(self, **options: Any) -> None:
+        schema = {
+            "type": "string",
+            "pattern": values.LOCALE_PATTERN,
+            "maxLength": values.MAX_LOCALE,
+            "example": "lt-LT",
+        }
+        super().__init__(values.locale, schema, **options)
+
+
 class Key(ValueField):
     """An idempotency key."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from cards import membership
 from loyalty import errors
 from loyalty.api import camel_case
 from loyalty.wording import points
@@ -76,6 +77,50 @@ def v3_message(refusal: errors.Refusal) -> str:
 def v3_code(code: str) -> str:
     """This will answer what a code is called on the accounts face."""
     return _V3_CODES.get(code) or code.title().replace("_", "")
+
+
+# What of a refusal's facts the customers face tells beside its type, code, message and parameter.
+V1_FACTS = (*SHOP_FACTS, "current_balance", "requested_points")
+
+_V1_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+# Refusals that have another code there than their own in small letters.
+_V1_CODES = {
+    "INSUFFICIENT_POINTS": "insufficient_balance",
+    "INVALID_PARAMETERS": "parameter_invalid",
+    "INVALID_EMAIL": "parameter_invalid",
+    "INVALID_POINTS": "parameter_invalid",
+    "TRANSACTION_LIMIT_EXCEEDED": "rate_limited",
+    "DUPLICATE_CUSTOMER": "customer_exists",
+}
+# And those whose code on the other faces says less than this one's.
+_V1_CODES_OF_KINDS: dict[type[errors.Refusal], str] = {
+    errors.MissingParameters: "parameter_missing",
+    membership.CustomerNotFound: "customer_not_found",
+}
+# Where faults of a request as a whole are told: no parameter has these names.
+_NO_PARAMETERS = ("body", "request")
+
+
+def v1(refusal: errors.Refusal) -> Told:
+    """This will word a refusal as the customers face does."""
+    parameter = next(iter(refusal.faults), None)
+    told = {
+        "type": v1_type(refusal.status),
+        "code": v1_code(type(refusal)),
+        "message": refusal.message,
+        "param": None if parameter in _NO_PARAMETERS else parameter,
+    }
+    return refusal.status, {"error": told | {name: fact for name, fact in refusal.facts.items() if name in V1_FACTS}}
+
+
+def v1_type(status: int) -> str:
+    """This will answer what kind of error a status is on the customers face."""
+    return _V1_TYPES.get(status) or ("api_error" if status >= 500 else "invalid_request_error")
+
+
+def v1_code(kind: type[errors.Refusal]) -> str:
+    """This will answer what a refusal is called on the customers face."""
+    return _V1_CODES_OF_KINDS.get(kind) or _V1_CODES.get(kind.code) or kind.code.lower()
 
 
 def _faults(refusal: errors.Refusal) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.serializers import ListSerializer
 
 from loyalty import errors, languages
-from loyalty.api import camel_case, refusals, shop_vocabulary, v3_vocabulary, vocabulary
+from loyalty.api import camel_case, refusals, shop_vocabulary, v1_vocabulary, v3_vocabulary, vocabulary
 from loyalty.api.fields import KEY_SCHEMA
 
 NUMBER = {"type": "number"}
@@ -198,7 +198,7 @@ class FaceSchema(AutoSchema):
     def _component(self, refusal: type[errors.Refusal]) -> dict[str, str]:
         _, code = self._told(refusal)
         component = ResolvedComponent(
-            name=self.prefix + (code.title().replace("_", "") if code.isupper() else code),
+            name=self.prefix + (code.title().replace("_", "") if code.isupper() or code.islower() else code),
             type=ResolvedComponent.SCHEMA,
             # Several refusals have one code, and look alike.
             object=code,
@@ -248,6 +248,37 @@ class ShopSchema(FaceSchema):
         told = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"], **facts}
         described = {name: vocabulary.describe(name, schema, self.words) for name, schema in told.items()}
         return _object({"success": _FAILURE, **described})
+
+
+class V1Schema(FaceSchema):
+    """Describes the customers face."""
+
+    words = {**vocabulary.WORDS, **v1_vocabulary.WORDS}
+    words_of_errors: ClassVar = {**vocabulary.WORDS, **v1_vocabulary.WORDS_OF_ERRORS}
+    always = (errors.Malformed, errors.NotFound, *FaceSchema.always)
+    prefix = "V1"
+
+    def _refusal_classes(self) -> Iterable[type[errors.Refusal]]:
+        for refusal in super()._refusal_classes():
+            yield refusal
+            if refusal is errors.InvalidParameters:
+                # It has a code of its own here.
+                yield errors.MissingParameters
+
+    def _told(self, refusal: type[errors.Refusal]) -> tuple[int, str]:
+        return refusal.status, refusals.v1_code(refusal)
+
+    def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
+        facts = {name: fact for name, fact in FACTS.get(refusal.code, {}).items() if name in refusals.V1_FACTS}
+        told = {
+            "type": {"type": "string", "enum": [refusals.v1_type(refusal.status)]},
+            "code": {"type": "string", "enum": [code]},
+            "message": TEXT,
+            "param": NULLABLE_TEXT,
+            **facts,
+        }
+        error = {name: vocabulary.describe(name, schema, self.words_of_errors) for name, schema in told.items()}
+        return {"description": refusal.__doc__, **_object({"error": _object(error)})}
 
 
 class V3Schema(FaceSchema):

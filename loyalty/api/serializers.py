@@ -15,7 +15,12 @@ from loyalty.api import fields
 
 Faults = dict[str, list[serializers.ErrorDetail]]
 
-_KINDS = {"email": errors.InvalidEmail, "nul": errors.Malformed, "source": errors.InvalidSource}
+_KINDS = {
+    "email": errors.InvalidEmail,
+    "nul": errors.Malformed,
+    "required": errors.MissingParameters,
+    "source": errors.InvalidSource,
+}
 
 
 class Input(serializers.Serializer):

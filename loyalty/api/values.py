@@ -23,6 +23,8 @@ MAX_DEPTH = 20
 MAX_EMAIL = 254
 CODE_PATTERN = "^[a-z0-9][a-z0-9_-]{0,49}$"
 UNIQUE_ID_PATTERN = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+LOCALE_PATTERN = "^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$"
+MAX_LOCALE = 10
 SERIAL_PATTERN = "^[1-9][0-9]{0,14}$"
 
 _TOO_LARGE = 10**MAX_DIGITS
@@ -37,6 +39,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,100}")
 _CODE = re.compile(CODE_PATTERN)
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _UNIQUE_ID = re.compile(UNIQUE_ID_PATTERN)
+_LOCALE = re.compile(LOCALE_PATTERN)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -298,6 +301,17 @@ def currency(value: Any) -> str:
     """
     if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
         raise Fault(_("Must be three capital letters, as in EUR."), rule="currency")
+    return value
+
+
+def locale(value: Any) -> str:
+    """This will read the tag of a language: en, lt-LT, zh-Hant-TW.
+
+    Raises:
+        Fault: it is not one, or too long.
+    """
+    if not isinstance(value, str) or len(value) > MAX_LOCALE or not _LOCALE.fullmatch(value):
+        raise Fault("Must be the tag of a language, as in en or lt-LT.", rule="locale")
     return value
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cards", "0005_merge_and_erase"),
+        ("cards", "0006_merge_and_erase"),
         ("loyalty", "0005_transfers"),
         ("points", "0014_widen_lifetimes"),
         ("tiers", "0002_name_settings_as_staff_do"),

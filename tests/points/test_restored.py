@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.db import connections, transaction
 
+from cards import customers
 from cards.models import Customer
 from loyalty.models import Program
 from points import definitions, histories, ledger, restored
@@ -47,6 +48,19 @@ def test_are_listed_before_what_is_posted_later() -> None:
     second = award(program, alice)
     assert listed(program) == [first.pk, second.pk]
     assert restored.adopt() == 0
+
+
+def test_are_customers_too() -> None:
+    program = definitions.create_program(slug=f"restored-{datetime.datetime.now(datetime.UTC):%H%M%S%f}")
+    people = [Customer.objects.create(program=program) for _ in range(3)]
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE cards_customer SET xid = '1000000000000' WHERE id = %s", [people[1].pk])
+    assert people[1] not in customers.listed(program=program)
+
+    restored.adopt()
+
+    people.append(Customer.objects.create(program=program))
+    assert list(customers.listed(program=program)) == people[::-1]
 
 
 def test_still_never_change() -> None:

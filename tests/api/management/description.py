@@ -28,6 +28,9 @@ def check(method: str, path: str, response: HttpResponseBase) -> None:
         return
     described = operation["responses"].get(str(response.status_code))
     assert described is not None, f"{method} {path} answers {response.status_code}, which is not described"
+    if "content" not in described:
+        assert not response.content, f"{method} {path} {response.status_code} says something, which is not described"
+        return
     media_type = response.headers["Content-Type"].partition(";")[0]
     schema = described["content"][media_type]["schema"]
     if media_type == "application/json":

@@ -38,6 +38,12 @@ PATHS = {
     "/api/v3/reward-vouchers/redeemed": {"get"},
     "/api/v3/reward-vouchers/{voucher_id}/redeem": {"post"},
     "/api/v3/reward-vouchers/{voucher_id}/reactivate": {"post"},
+    "/v1/customers": {"get", "post"},
+    "/v1/customers/{customer_id}": {"get", "patch"},
+    "/v1/points": {"get"},
+    "/v1/points/award": {"post"},
+    "/v1/points/adjust": {"post"},
+    "/v1/tiers": {"get"},
     "/{locale}/shop/points": {"get", "post"},
     "/{locale}/shop/points/award": {"post"},
     "/{locale}/shop/points/preview": {"post"},
@@ -99,6 +105,23 @@ SHOP_CODES = {
     "UNAVAILABLE",
 }
 
+V1_CODES = {
+    "parameter_invalid",
+    "parameter_missing",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "customer_not_found",
+    "customer_exists",
+    "insufficient_balance",
+    "rate_limited",
+    "body_too_large",
+    "unsupported_media_type",
+    "idempotency_key_reused",
+    "method_not_allowed",
+    "internal_error",
+    "unavailable",
+}
 V3_CODES = {
     "ValidationFailed",
     "InvalidSource",
@@ -153,9 +176,20 @@ def test_knows_every_path_and_method(description: dict[str, Any]) -> None:
 
 
 def test_knows_every_code(description: dict[str, Any]) -> None:
+    assert {error["code"]["enum"][0] for error in bare_errors(description) if "type" not in error} == CODES
+
+
+def test_knows_every_code_of_the_customers_face(description: dict[str, Any]) -> None:
+    errors = [error for error in bare_errors(description) if "type" in error]
+    assert {error["code"]["enum"][0] for error in errors} == V1_CODES
+    for error in errors:
+        assert all(field["description"] for field in error.values())
+
+
+def bare_errors(description: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the errors say that are an object of their own: those of the management and the customers face."""
     errors = [schema.get("properties", {}).get("error") for schema in description["components"]["schemas"].values()]
-    codes = {error["properties"]["code"]["enum"][0] for error in errors if error and "properties" in error}
-    assert codes == CODES
+    return [error["properties"] for error in errors if error and "properties" in error]
 
 
 def test_knows_every_code_of_the_shop_face(description: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cards", "0004_card_updated_at"),
+        ("cards", "0005_order_customers"),
         ("loyalty", "0004_smallest_limit"),
     ]
 

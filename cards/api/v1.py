@@ -1,0 +1,127 @@
+"""The customers face's operations on customers."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.request import Request
+
+from cards import customers, membership
+from cards.api import v1_shapes as shapes
+from cards.models import Customer
+from loyalty import errors, idempotency
+from loyalty.api import v1
+from loyalty.models import Program, Scope
+from loyalty.permissions import caller
+from points import profiles
+
+_EXAMPLE = {"email": "jane@example.com", "name": "Jane Doe", "external_id": "customer-77", "locale": "en"}
+# What clears a field.
+_NOTHING: dict[str, Any] = {"name": "", "phone": "", "locale": "", "metadata": {}}
+
+
+class CustomersViewSet(v1.V1ViewSet):
+    """Makes, finds, changes and lists customers."""
+
+    scopes = {
+        "create": Scope.LOYALTY_WRITE,
+        "list": Scope.LOYALTY_READ,
+        "retrieve": Scope.LOYALTY_READ,
+        "update": Scope.LOYALTY_WRITE,
+    }
+    refusals = {
+        "create": (errors.InvalidEmail, membership.DuplicateCustomer, errors.IdempotencyKeyReused),
+        "list": (errors.InvalidParameters,),
+        "retrieve": (membership.CustomerNotFound,),
+        "update": (errors.InvalidEmail, membership.CustomerNotFound, membership.DuplicateCustomer),
+    }
+
+    @extend_schema(
+        summary="Make a customer",
+        tags=v1.CUSTOMERS,
+        request=shapes.CustomerInput,
+        responses={201: shapes.Customer},
+        examples=[OpenApiExample("A customer", value=_EXAMPLE, request_only=True)],
+    )
+    def create(self, request: Request) -> HttpResponse:
+        """Makes a customer, who needs neither an e-mail address nor a card to have points."""
+        body = _told(shapes.CustomerInput.read(request.data))
+        program = caller(request).program
+
+        def work() -> idempotency.Answer:
+            customer = customers.create(program=program, **body)
+            return v1.answer(_written(customer, program=program), 201)
+
+        return v1.once(request, work)
+
+    @extend_schema(
+        summary="Customers",
+        tags=v1.CUSTOMERS,
+        parameters=[shapes.CustomersQuery],
+        responses={200: v1.list_of(shapes.Customer)},
+    )
+    def list(self, request: Request) -> HttpResponse:
+        """Lists the programme's customers, the newest first. A customer who is made meanwhile comes before all that the
+        list has told, so going on by `starting_after` neither skips nor repeats one. While a request is at work that
+        makes customers, those made after it wait to be listed, a moment usually; asked for by `email` or
+        `external_id`, they are told at once."""
+        query = shapes.CustomersQuery.read(request.query_params.dict())
+        program = caller(request).program
+        page = v1.read_page(
+            customers.listed(program=program, selected=query),
+            query,
+            find=lambda reference: customers.look_up(program=program, reference=reference),
+            after=customers.after,
+            before=customers.before,
+        )
+        return v1.respond_with_list(_all_written(page.rows, program=program), has_more=page.has_more)
+
+    @extend_schema(summary="Customer", tags=v1.CUSTOMERS, responses={200: shapes.Customer})
+    def retrieve(self, request: Request, customer_id: str) -> HttpResponse:
+        """Tells a customer, by the id or by the shop's own, and what the customer has right at the moment of asking."""
+        program = caller(request).program
+        customer = customers.find(program=program, reference=customer_id)
+        return v1.respond(_written(customer, program=program))
+
+    @extend_schema(
+        summary="Change a customer",
+        tags=v1.CUSTOMERS,
+        request=shapes.CustomerChange,
+        responses={200: shapes.Customer},
+        examples=[OpenApiExample("Another address", value={"email": "doe@example.com"}, request_only=True)],
+    )
+    def update(self, request: Request, customer_id: str) -> HttpResponse:
+        """Changes what is sent of a customer; null clears."""
+        changes = _told(shapes.CustomerChange.read(request.data))
+        program = caller(request).program
+        customer = customers.find(program=program, reference=customer_id)
+        return v1.respond(_written(customers.change(customer=customer, changes=changes), program=program))
+
+
+def _told(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: _NOTHING.get(name) if value is None else value for name, value in body.items()}
+
+
+def _written(customer: Customer, *, program: Program) -> dict[str, Any]:
+    [written] = _all_written([customer], program=program)
+    return written
+
+
+def _all_written(rows: Iterable[Customer], *, program: Program) -> list[dict[str, Any]]:
+    now = timezone.now()
+    return [
+        shapes.Customer.write(
+            profile.customer,
+            name=profile.customer.name or None,
+            phone=profile.customer.phone or None,
+            locale=profile.customer.locale or None,
+            points_balance=profile.balance,
+            pending_points=profile.pending,
+            lifetime_points=profile.lifetime_earned,
+            tier=profile.tier,
+            cards=[shapes.CustomerCard.write(card, status=membership.state(card, at=now)) for card in profile.cards],
+        )
+        for profile in profiles.of(rows, program=program, at=now)
+    ]

@@ -1,0 +1,151 @@
+"""Customers as the shop's own systems keep them: found by our id or by one of theirs, made, changed and listed."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Lower
+from django_filters import Filter, FilterSet
+
+from cards.membership import CustomerNotFound, DuplicateCustomer
+from cards.models import LIKE_OUR_ID, Customer
+from loyalty import errors, ids, xids
+from loyalty.models import Program
+
+LONGEST_EXTERNAL_ID = 100
+
+_LIKE_OUR_ID = re.compile(LIKE_OUR_ID)
+
+
+class CustomerFilters(FilterSet):
+    """Which customers of a list are wanted, by values that have been read."""
+
+    email = Filter(method="of_address")
+    external_id = Filter()
+
+    def of_address(self, customers: QuerySet[Customer], _: str, email: str) -> QuerySet[Customer]:
+        """This will answer the customer who has that e-mail address, in whatever case."""
+        return _with_address(customers, email)
+
+
+def find(*, program: Program, reference: str) -> Customer:
+    """This will answer the programme's customer of that id, or else of that id of the shop's own.
+
+    Raises:
+        CustomerNotFound: there is none.
+    """
+    customer = look_up(program=program, reference=reference)
+    if customer is None:
+        raise CustomerNotFound
+    return customer
+
+
+def look_up(*, program: Program, reference: str) -> Customer | None:
+    """This will answer the customer's row that is named like that, or None."""
+    key = ids.parse("cus", reference)
+    customer = program.customers.filter(pk=key).first() if key else None
+    # What comes from a path may be anything; the database compares no text with a NUL.
+    if customer is None and 0 < len(reference) <= LONGEST_EXTERNAL_ID and "\0" not in reference:
+        customer = program.customers.filter(external_id=reference).first()
+    return customer
+
+
+def listed(*, program: Program, selected: Mapping[str, Any] | None = None) -> QuerySet[Customer]:
+    """This will answer the programme's customers, the newest first, in an order that a cursor can rely on: none is
+    skipped or told twice while others are made. `selected` as the filters name it.
+
+    Left out are the newest, as long as a transaction runs whose customers could still come before them; but whoever is
+    asked for by address or by the shop's own id is told at once, being the only one.
+    """
+    customers = program.customers.order_by("-xid", "-id")
+    if not selected or not any(selected.get(name) for name in CustomerFilters.base_filters):
+        return xids.settled(customers)
+    return CustomerFilters(selected, queryset=customers).qs
+
+
+def after(customers: QuerySet[Customer], customer: Customer) -> QuerySet[Customer]:
+    """This will answer those of a list that come after one of them: the older ones."""
+    return xids.earlier(customers, customer)
+
+
+def before(customers: QuerySet[Customer], customer: Customer) -> QuerySet[Customer]:
+    """This will answer those of a list that come before one of them, the nearest first."""
+    return xids.later(customers, customer).reverse()
+
+
+def create(
+    *,
+    program: Program,
+    email: str | None = None,
+    name: str = "",
+    phone: str = "",
+    external_id: str | None = None,
+    locale: str = "",
+    metadata: dict[str, Any] | None = None,
+) -> Customer:
+    """This will make a customer, who needs neither an address nor a card.
+
+    Raises:
+        DuplicateCustomer: the programme has one of that e-mail address, in whatever case, or of that external id.
+        errors.InvalidParameters: the external id looks like one of ours.
+        errors.Unavailable: whoever had the address or the id has just given it up.
+    """
+    _refuse_ours(external_id)
+    customer = Customer(
+        program=program,
+        email=email,
+        name=name,
+        phone=phone,
+        external_id=external_id,
+        locale=locale,
+        metadata=metadata or {},
+    )
+    Customer.objects.bulk_create([customer], ignore_conflicts=True)
+    # Skipped where another has the address or the id, or is being made with it: the INSERT has waited for that one.
+    made = program.customers.filter(pk=customer.pk).first()
+    if made is None:
+        _refuse_taken(customer, email=email, external_id=external_id)
+        raise errors.Unavailable
+    return made
+
+
+def change(*, customer: Customer, changes: Mapping[str, Any]) -> Customer:
+    """This will change those fields of a customer that are named, and answer the customer as it is then.
+
+    Raises:
+        DuplicateCustomer: another customer has the e-mail address or the external id.
+        errors.InvalidParameters: the external id looks like one of ours.
+        errors.Unavailable: whoever had the address or the id has just given it up.
+    """
+    email, external_id = changes.get("email"), changes.get("external_id")
+    _refuse_ours(external_id)
+    _refuse_taken(customer, email=email, external_id=external_id)
+    rows = Customer.objects.filter(program_id=customer.program_id, pk=customer.pk)
+    if changes:
+        try:
+            with transaction.atomic():
+                rows.update(**changes)
+        except IntegrityError as failure:
+            # Another has taken the address or the id since: the UPDATE has waited for that one.
+            _refuse_taken(customer, email=email, external_id=external_id)
+            raise errors.Unavailable from failure
+    return rows.get()
+
+
+def _refuse_ours(external_id: str | None) -> None:
+    if external_id is not None and _LIKE_OUR_ID.match(external_id):
+        raise errors.InvalidParameters({"external_id": ["Must not look like an id of this service."]}, rule="reserved")
+
+
+def _refuse_taken(customer: Customer, *, email: str | None, external_id: str | None) -> None:
+    others = Customer.objects.filter(program_id=customer.program_id).exclude(pk=customer.pk)
+    if email is not None and _with_address(others, email).exists():
+        raise DuplicateCustomer(field="email")
+    if external_id is not None and others.filter(external_id=external_id).exists():
+        raise DuplicateCustomer(field="external_id")
+
+
+def _with_address(customers: QuerySet[Customer], email: str) -> QuerySet[Customer]:
+    return customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email)))
