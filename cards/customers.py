@@ -9,7 +9,7 @@ from django.db.models import QuerySet, Value
 from django.db.models.functions import Lower
 from django_filters import Filter, FilterSet
 
-from cards.membership import CustomerNotFound, DuplicateCustomer
+from cards.membership import DuplicateCustomer, of_today
 from cards.models import LIKE_OUR_ID, Customer
 from loyalty import errors, ids, xids
 from loyalty.models import Program
@@ -23,32 +23,35 @@ class CustomerFilters(FilterSet):
     """Which customers of a list are wanted, by values that have been read."""
 
     email = Filter(method="of_address")
-    external_id = Filter()
+    external_id = Filter(method="of_external_id")
 
     def of_address(self, customers: QuerySet[Customer], _: str, email: str) -> QuerySet[Customer]:
         """This will answer the customer who has that e-mail address, in whatever case."""
-        return _with_address(customers, email)
+        return _who_are_today(customers, _with_address(self.queryset, email))
+
+    def of_external_id(self, customers: QuerySet[Customer], _: str, external_id: str) -> QuerySet[Customer]:
+        """This will answer the customer whom the shop knows by that id."""
+        return _who_are_today(customers, self.queryset.filter(external_id=external_id))
 
 
 def find(*, program: Program, reference: str) -> Customer:
-    """This will answer the programme's customer of that id, or else of that id of the shop's own.
+    """This will answer the programme's customer of that id, or else of that id of the shop's own; or whom that one was
+    merged into.
 
     Raises:
-        CustomerNotFound: there is none.
+        cards.membership.CustomerNotFound: there is none, or the customer was erased.
     """
-    customer = look_up(program=program, reference=reference)
-    if customer is None:
-        raise CustomerNotFound
-    return customer
+    return of_today(look_up(program=program, reference=reference))
 
 
 def look_up(*, program: Program, reference: str) -> Customer | None:
-    """This will answer the customer's row that is named like that, or None."""
+    """This will answer the customer's row that is named like that, whatever has become of the customer, or None."""
+    known = program.customers.select_related("merged_into")
     key = ids.parse("cus", reference)
-    customer = program.customers.filter(pk=key).first() if key else None
+    customer = known.filter(pk=key).first() if key else None
     # What comes from a path may be anything; the database compares no text with a NUL.
     if customer is None and 0 < len(reference) <= LONGEST_EXTERNAL_ID and "\0" not in reference:
-        customer = program.customers.filter(external_id=reference).first()
+        customer = known.filter(external_id=reference).first()
     return customer
 
 
@@ -56,13 +59,14 @@ def listed(*, program: Program, selected: Mapping[str, Any] | None = None) -> Qu
     """This will answer the programme's customers, the newest first, in an order that a cursor can rely on: none is
     skipped or told twice while others are made. `selected` as the filters name it.
 
-    Left out are the newest, as long as a transaction runs whose customers could still come before them; but whoever is
-    asked for by address or by the shop's own id is told at once, being the only one.
+    Left out are those who were merged into others or erased; and the newest, as long as a transaction runs whose
+    customers could still come before them; but whoever is asked for by address or by the shop's own id is told at once,
+    being the only one.
     """
     customers = program.customers.order_by("-xid", "-id")
-    if not selected or not any(selected.get(name) for name in CustomerFilters.base_filters):
-        return xids.settled(customers)
-    return CustomerFilters(selected, queryset=customers).qs
+    if selected and any(selected.get(name) for name in CustomerFilters.base_filters):
+        return CustomerFilters(selected, queryset=customers).qs.filter(merged_into=None, erased_at=None)
+    return xids.settled(customers.filter(merged_into=None, erased_at=None))
 
 
 def after(customers: QuerySet[Customer], customer: Customer) -> QuerySet[Customer]:
@@ -145,6 +149,12 @@ def _refuse_taken(customer: Customer, *, email: str | None, external_id: str | N
         raise DuplicateCustomer(field="email")
     if external_id is not None and others.filter(external_id=external_id).exists():
         raise DuplicateCustomer(field="external_id")
+
+
+def _who_are_today(customers: QuerySet[Customer], found: QuerySet[Customer]) -> QuerySet[Customer]:
+    """This will answer those of the customers who were found, or whom those were merged into."""
+    rows = found.order_by().values_list("pk", "merged_into")
+    return customers.filter(pk__in=[merged_into or pk for pk, merged_into in rows])
 
 
 def _with_address(customers: QuerySet[Customer], email: str) -> QuerySet[Customer]:

@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 
 from cards import membership
 from cards.models import Card, Customer
@@ -14,6 +15,9 @@ from loyalty import errors, retry
 from loyalty.models import Program
 
 BATCH = 1_000
+
+# The customer, or whom that one was merged into.
+_OWNER = Coalesce("merged_into", "pk")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,16 +60,23 @@ def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
 
 def _find(program: Program, people: Sequence[Person], drawn: frozenset[uuid.UUID] = frozenset()) -> dict[str, Member]:
     active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
+    owners = dict(_named(program, people).values_list("external_id", _OWNER))
     cards = (
-        program.cards.filter(customer__external_id__in=[person.external_id for person in people])
+        program.cards.filter(customer_id__in=set(owners.values()))
         .order_by("customer_id", active_first, "created_at", "pk")
         .distinct("customer_id")
     )
+    usual = dict(cards.values_list("customer_id", "pk"))
     return {
-        external_id: Member(customer_id=customer_id, card_id=card_id, is_new=customer_id in drawn)
-        for external_id, customer_id, card_id in cards.values_list("customer__external_id", "customer_id", "pk")
-        if external_id is not None
+        str(external_id): Member(customer_id=owner_id, card_id=usual[owner_id], is_new=owner_id in drawn)
+        for external_id, owner_id in owners.items()
+        if owner_id in usual
     }
+
+
+def _named(program: Program, people: Sequence[Person]) -> QuerySet[Customer]:
+    """This will answer the customers whom the shop's own ids name."""
+    return program.customers.filter(external_id__in=[person.external_id for person in people])
 
 
 @transaction.atomic
@@ -76,9 +87,9 @@ def _make(program: Program, people: Sequence[Person]) -> frozenset[uuid.UUID]:
         for person in people
     ]
     Customer.objects.bulk_create(customers, ignore_conflicts=True)
-    owners = program.customers.filter(external_id__in=[person.external_id for person in people]).order_by("pk")
+    owners = _named(program, people).order_by("pk")
     # Of two that run at once, the second sees the cards of the first.
-    owner_ids = list(owners.select_for_update(no_key=True).values_list("pk", flat=True))
+    owner_ids = list(dict.fromkeys(owners.select_for_update(no_key=True).values_list(_OWNER, flat=True)))
     for _ in range(membership.MOST_DRAWS):
         with_card = set(program.cards.filter(customer_id__in=owner_ids).values_list("customer_id", flat=True))
         owner_ids = [pk for pk in owner_ids if pk not in with_card]

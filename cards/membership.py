@@ -96,16 +96,31 @@ def find_by_serial(*, program: Program, serial: int) -> Card:
 
 
 def find_customer(*, program: Program, reference: str) -> Customer:
-    """This will answer the programme's customer of that id.
+    """This will answer the programme's customer of that id, or whom that one was merged into.
 
     Raises:
-        CustomerNotFound: there is none.
+        CustomerNotFound: there is none, or the customer was erased.
     """
     key = ids.parse("cus", reference)
-    customer = program.customers.filter(pk=key).first() if key else None
-    if customer is None:
+    return of_today(program.customers.select_related("merged_into").filter(pk=key).first() if key else None)
+
+
+def of_today(customer: Customer | None) -> Customer:
+    """This will answer a customer who was found, `merged_into` with it, or whom that one was merged into.
+
+    Raises:
+        CustomerNotFound: none was found, or who it is by now was erased.
+    """
+    if customer is not None and customer.merged_into is not None:
+        customer = customer.merged_into
+    if customer is None or customer.erased_at is not None:
         raise CustomerNotFound
     return customer
+
+
+def ids_of(customer_id: uuid.UUID) -> list[uuid.UUID]:
+    """This will answer a customer's id, and those of all who were merged into the customer."""
+    return [customer_id, *Customer.objects.filter(merged_into=customer_id).values_list("pk", flat=True)]
 
 
 def find_shopper(*, program: Program, serial: int | None, email: str | None) -> Customer:
@@ -117,13 +132,12 @@ def find_shopper(*, program: Program, serial: int | None, email: str | None) -> 
         CustomerNotFound: there is none.
         AnotherCustomer: the number is one customer's, the address another's.
     """
+    known = program.customers.select_related("merged_into")
     by_email = None
     if email is not None:
-        by_email = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
-    customer = by_email if serial is None else program.customers.filter(serial=serial).first()
-    if customer is None:
-        raise CustomerNotFound
-    if by_email not in (None, customer):
+        by_email = known.alias(lowered=Lower("email")).filter(lowered=Lower(Value(email))).first()
+    customer = of_today(by_email if serial is None else known.filter(serial=serial).first())
+    if by_email is not None and of_today(by_email) != customer:
         raise AnotherCustomer
     return customer
 

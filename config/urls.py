@@ -17,7 +17,7 @@ from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
 from points.api import shop as points_shop
-from points.api import shop_earning, shop_orders, v3, v3_bulk
+from points.api import shop_earning, shop_orders, v1_explain, v1_holds, v3, v3_bulk
 from points.api import v1 as points_v1
 from rewards.api import v3 as vouchers
 
@@ -62,7 +62,17 @@ customers_face = [
     path("points/adjust", points_v1.CustomerPointsViewSet.as_view({"post": "adjust"})),
     path("points", points_v1.CustomerPointsViewSet.as_view({"get": "list"})),
     path("customers", cards_v1.CustomersViewSet.as_view({"get": "list", "post": "create"})),
-    path("customers/<str:customer_id>", cards_v1.CustomersViewSet.as_view({"get": "retrieve", "patch": "update"})),
+    path(
+        "customers/<str:customer_id>",
+        cards_v1.CustomersViewSet.as_view({"get": "retrieve", "patch": "update", "delete": "erase"}),
+    ),
+    path("customers/<str:customer_id>/merge", cards_v1.CustomersViewSet.as_view({"post": "merge"})),
+    path("customers/<str:customer_id>/explain", v1_explain.ExplanationsViewSet.as_view({"get": "retrieve"})),
+    path("holds", v1_holds.HoldsViewSet.as_view({"post": "create"})),
+    path("holds/<str:hold_id>", v1_holds.HoldsViewSet.as_view({"get": "retrieve"})),
+    path("holds/<str:hold_id>/capture", v1_holds.HoldsViewSet.as_view({"post": "capture"})),
+    path("holds/<str:hold_id>/release", v1_holds.HoldsViewSet.as_view({"post": "release"})),
+    path("transfers", v1_holds.TransfersViewSet.as_view({"post": "create"})),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 

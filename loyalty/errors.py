@@ -149,6 +149,14 @@ class IdempotencyKeyReused(Refusal):
     message = gettext_noop("This idempotency key was used before with a different request.")
 
 
+class Erased(Refusal):
+    """What was answered under the key was erased together with the customer."""
+
+    code = "ERASED"
+    status = 410
+    message = gettext_noop("What was answered under this key was erased with the customer.")
+
+
 class InternalError(Refusal):
     """A fault of ours. It says where to look in the log, and nothing about our insides."""
 

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +59,7 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
 
     Raises:
         errors.IdempotencyKeyReused: the key was used for another request.
+        errors.Erased: the answer was erased with a customer.
         errors.Unavailable: the database did not answer in time, or the record was purged meanwhile.
     """
 
@@ -81,6 +82,17 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
     if isinstance(answer, errors.Refusal):
         raise answer
     return answer
+
+
+def erase(*, owner_ids: Iterable[uuid.UUID], mentioning: Sequence[str] = ()) -> None:
+    """This will erase what was answered under keys of these owners, or where there are words that an answer mentions,
+    those answers alone. The keys stay used."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE loyalty_idempotencyrecord SET body = NULL WHERE owner_id = ANY(%s::uuid[])"
+            " AND (%s = 0 OR body LIKE ANY(%s))",
+            [list(owner_ids), len(mentioning), [f"%{word}%" for word in mentioning]],
+        )
 
 
 def purge(*, before: datetime.datetime) -> int:
@@ -152,6 +164,8 @@ def _remembered(owner_id: uuid.UUID, key: Key) -> Answer:
     fingerprint, status, body = record
     if fingerprint != key.fingerprint:
         raise errors.IdempotencyKeyReused
+    if body is None:
+        raise errors.Erased
     return Answer(status=status, body=body.encode(), replayed=True)
 
 

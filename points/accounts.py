@@ -83,6 +83,15 @@ def default_of(program: Program, customer_id: uuid.UUID) -> AccountRef:
     return AccountRef(program=program, definition=definitions.find(program, None), customer_id=customer_id)
 
 
+def all_of(program: Program, customer_id: uuid.UUID) -> list[AccountRef]:
+    """This will answer a customer's accounts of all the programme's definitions, in the order of their numbers, whether
+    they exist yet or not."""
+    return [
+        AccountRef(program=program, definition=kind, customer_id=customer_id)
+        for kind in program.definitions.order_by("number")
+    ]
+
+
 class Directory:
     """The accounts that many cards and customers name; all of them are read at once."""
 
@@ -141,8 +150,9 @@ def _read_cards(
 
 
 def _read_customers(program: Program, named: set[uuid.UUID | None]) -> set[uuid.UUID]:
+    """This will answer those of the customers that there are: the ledger finds who they are by now."""
     known = [name for name in named if name is not None]
-    return set(program.customers.filter(pk__in=known).values_list("pk", flat=True))
+    return set(program.customers.filter(pk__in=known, erased_at=None).values_list("pk", flat=True))
 
 
 def _named(program: Program, row: tuple) -> Named:

@@ -5,18 +5,17 @@ the lots that still wait. A page is read from the end of the list that it is nea
 the first one does. What only moves points from pending to available (`activate`) is no row of these lists.
 """
 
-import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, QuerySet, TextChoices
 from django.db.models.functions import Coalesce
 
 from loyalty.models import Program
-from points import contacts
+from points import contacts, reading
 from points.models import UNLISTED, AccountRef, PointAccount, PointLot, PointTransaction
 
 
@@ -70,7 +69,7 @@ def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: da
     if wanted.line_item_id is not None:
         entries = entries.filter(program=account.program, line_item_id=wanted.line_item_id)
     order = [DATED_AT, F("version")] if wanted.sort == Sort.TRANSACTION_DATE else [F("version")]
-    with _one_moment():
+    with reading.one_moment():
         total = entries.count() if wanted.line_item_id is not None else _total(account, wanted, waiting)
         return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
 
@@ -87,7 +86,7 @@ def of_line(*, program: Program, wanted: Wanted, offset: int, count: int, at: da
     order: list[Any] = [F("created_at"), F("version"), F("id")]
     if wanted.sort == Sort.TRANSACTION_DATE:
         order.insert(0, DATED_AT)
-    with _one_moment():
+    with reading.one_moment():
         total = entries.count()
         return Page(_slice(entries, order, wanted, offset=offset, count=count, total=total), total)
 
@@ -114,14 +113,6 @@ def _is_waiting(at: datetime.datetime) -> Exists:
     """This will say of an entry whether any of the points that it brought are still to become active."""
     lots = PointLot.objects.filter(account_id=OuterRef("account_id"), pk=OuterRef("pk"))
     return Exists(lots.filter(is_open=True, active_from__gt=at))
-
-
-@contextlib.contextmanager
-def _one_moment() -> Iterator[None]:
-    """This will let the statements of the block see one state, so that a page and the total are of one list."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 def _total(account: AccountRef, wanted: Wanted, waiting: QuerySet[PointLot]) -> int:

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from django.db import connection
 
+from cards import membership
 from loyalty import errors
 from loyalty.models import Program
-from points import ledger
+from points import accounts, heirs, ledger
 from points.models import AccountRef, PointAccount, PointDefinition
 
 MOST_DEFINITIONS = 2**31 - 1  # What the column of their numbers holds.
@@ -79,24 +80,34 @@ def find(*, program: Program, account_id: uuid.UUID) -> AccountRef:
 
 
 def name(*, program: Program, contact_id: uuid.UUID, definition_id: int) -> AccountRef:
-    """This will answer a contact's account of the definition with that number, whether it exists yet or not.
+    """This will answer a contact's account of the definition with that number, whether it exists yet or not; of who
+    was merged into another, the other's.
 
     Raises:
         ContactNotFound, PointDefinitionNotFound: the programme has no such customer, no such definition.
     """
-    require_contact(program=program, contact_id=contact_id)
+    customer_id = find_contact(program=program, contact_id=contact_id)
     definition = find_definition(program=program, number=definition_id)
-    return AccountRef(program=program, definition=definition, customer_id=contact_id)
+    return AccountRef(program=program, definition=definition, customer_id=customer_id)
 
 
-def require_contact(*, program: Program, contact_id: uuid.UUID) -> None:
-    """This will let a request go on whose contact the programme has.
+def find_contact(*, program: Program, contact_id: uuid.UUID) -> uuid.UUID:
+    """This will answer the programme's contact of that id, or whom that one was merged into.
 
     Raises:
-        ContactNotFound: it has none of that id.
+        ContactNotFound: it has none of that id, or who it is by now was erased.
     """
-    if not program.customers.filter(pk=contact_id).exists():
-        raise ContactNotFound
+    contact = program.customers.select_related("merged_into").filter(pk=contact_id).first()
+    try:
+        return membership.of_today(contact).pk
+    except membership.CustomerNotFound as refusal:
+        raise ContactNotFound from refusal
+
+
+def of_today(account: AccountRef) -> AccountRef:
+    """This will answer an account, or what it has become by merges of customers."""
+    heir = heirs.of([account.id]).get(account.id)
+    return account if heir is None else account.of(heir)
 
 
 def find_definition(*, program: Program, number: int) -> PointDefinition:
@@ -119,7 +130,7 @@ def find_definitions(*, program: Program, numbers: Iterable[int]) -> dict[int, P
 
 def find_contacts(*, program: Program, contact_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
     """This will answer those of the contacts that the programme has."""
-    return set(program.customers.filter(pk__in=set(contact_ids)).values_list("pk", flat=True))
+    return set(program.customers.filter(pk__in=set(contact_ids), erased_at=None).values_list("pk", flat=True))
 
 
 def of_contact(*, program: Program, contact_id: uuid.UUID) -> list[AccountRef]:
@@ -128,19 +139,16 @@ def of_contact(*, program: Program, contact_id: uuid.UUID) -> list[AccountRef]:
     Raises:
         ContactNotFound: the programme has no such customer.
     """
-    require_contact(program=program, contact_id=contact_id)
+    customer_id = find_contact(program=program, contact_id=contact_id)
     # By their ids, which are worked out: accounts are indexed by nothing else.
-    named = [
-        AccountRef(program=program, definition=kind, customer_id=contact_id)
-        for kind in program.definitions.order_by("number")
-    ]
+    named = accounts.all_of(program, customer_id)
     existing = set(PointAccount.objects.filter(pk__in=[ref.id for ref in named]).values_list("pk", flat=True))
     return [ref for ref in named if ref.id in existing]
 
 
-def tell(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> list[Told]:
+def tell(wanted: Iterable[AccountRef], *, at: datetime.datetime) -> list[Told]:
     """This will write what fell due in accounts, and answer what they have; those that do not exist are left out."""
-    refs = {ref.id: ref for ref in accounts}
+    refs = {ref.id: ref for ref in wanted}
     settle(refs, at=at)
     rows = PointAccount.objects.only("id", "balance", "pending").in_bulk(list(refs))
     ends = _next_ends(list(rows), at=at)

@@ -177,10 +177,10 @@ class Counter:
     def _enter(
         self, book: Book, posting: Posting, facts: store.Facts, at: datetime.datetime
     ) -> PointTransaction | None:
-        if book.account.closed_at is not None:
-            raise CustomerNotFound
         if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
             _check_card(posting.note.card_id, facts, at)
+        if book.account.closed_at is not None:
+            raise CustomerNotFound
         if self.is_counted:
             _check_limit(book.account, posting.account.program.transaction_limit, at)
         if posting.deed is not None:
@@ -218,13 +218,16 @@ class Counter:
             return None
         record = self.answered.get((posting.account.id, key.key))
         if record is not None:
-            fingerprint, answer = record.key.fingerprint, record.answer
-        elif facts.fingerprint is not None and facts.status is not None and facts.body is not None:
-            fingerprint, answer = facts.fingerprint, idempotency.Answer(facts.status, facts.body.encode())
+            fingerprint, answer = record.key.fingerprint, cast(idempotency.Answer | None, record.answer)
+        elif facts.fingerprint is not None and facts.status is not None:
+            fingerprint = facts.fingerprint
+            answer = None if facts.body is None else idempotency.Answer(facts.status, facts.body.encode())
         else:
             return None
         if fingerprint != key.fingerprint:
             raise errors.IdempotencyKeyReused
+        if answer is None:
+            raise errors.Erased
         return dataclasses.replace(answer, replayed=True)
 
     def _remember(self, posting: Posting, answer: idempotency.Answer) -> None:

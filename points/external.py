@@ -13,7 +13,7 @@ from django.db.models import QuerySet, TextChoices
 
 from loyalty import errors, idempotency, ids
 from loyalty.models import Program
-from points import contacts, ledger
+from points import contacts, heirs, ledger
 from points.ledger import TransactionNotFound
 from points.models import UNLISTED, AccountRef, EntryType, PointTransaction
 from points.page import named_entry_id
@@ -37,6 +37,8 @@ _KINDS = {
     EntryType.ADJUST: Kind.ADJUSTMENT,
 }
 _TYPES = {kind: entry_type for entry_type, kind in _KINDS.items()}
+# What moves points between two accounts is no transaction of this kind of its own.
+_KINDS |= {EntryType.TRANSFER: Kind.ADJUSTMENT, EntryType.MERGE: Kind.ADJUSTMENT}
 
 # The adjustment whose amount is the balance that another system has.
 UPDATE_BALANCE = "UpdateBalance"
@@ -59,6 +61,8 @@ _SOURCES = {
     EntryType.EXPIRE: "Automation",
     EntryType.REVERSE: "PointTransactionCancellation",
     EntryType.ADJUST: "Adjustment",
+    EntryType.TRANSFER: "Adjustment",
+    EntryType.MERGE: "Adjustment",
 }
 # By the kind of deed: the shop face keeps it with what it posts, the customers face as the source of an award.
 _SOURCES_OF_DEEDS = {
@@ -131,7 +135,8 @@ def find(*, program: Program, transaction_id: uuid.UUID, account_id: uuid.UUID |
     """
     entries = PointTransaction.objects.filter(program=program).exclude(type__in=UNLISTED)
     if account_id is not None:
-        entries = entries.filter(account_id=account_id)
+        # Also where its account is merged into another by now: what was posted since is there.
+        entries = entries.filter(account_id__in=heirs.paths([account_id])[account_id])
     entries = entries.select_related("account")
     found = entries.filter(external_id=transaction_id).order_by("xid", "id").first()
     found = found or entries.filter(id=transaction_id).first()

@@ -12,7 +12,7 @@ from django_filters import Filter, FilterSet
 
 from loyalty import ids, xids
 from loyalty.models import Program
-from points import ledger
+from points import heirs, ledger
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointAccount, PointTransaction
 
@@ -62,7 +62,7 @@ def of_program(*, program: Program, selected: Mapping[str, Any] | None = None) -
     Left out are the newest, as long as a transaction runs whose entries could still come before them.
     """
     entries = xids.settled(PointTransaction.objects.filter(program=program))
-    return EntryFilters(selected, queryset=entries.select_related("account").order_by("xid", "id")).qs
+    return EntryFilters(selected, queryset=entries.select_related("account__customer").order_by("xid", "id")).qs
 
 
 def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
@@ -82,7 +82,7 @@ def find(*, program: Program, reference: str) -> PointTransaction:
         ledger.TransactionNotFound: there is none.
     """
     entry_id = ids.parse("txn", reference)
-    entries = PointTransaction.objects.select_related("account__definition")
+    entries = PointTransaction.objects.select_related("account__definition", "account__customer")
     entry = entries.filter(program=program, id=entry_id).first() if entry_id else None
     if entry is None:
         raise ledger.TransactionNotFound
@@ -106,11 +106,13 @@ def summary(entries: QuerySet[PointTransaction]) -> Summary:
 
 
 def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:
-    """This will answer what was reversed of each of the entries, in one statement."""
+    """This will answer what was reversed of each of the entries."""
     known = {entry.pk: entry.account_id for entry in entries}
-    found = PointTransaction.objects.filter(account_id__in=set(known.values()), reverses_id__in=known)
+    # Also in the accounts that those have become by merges of customers.
+    account_ids = {account_id for path in heirs.paths(set(known.values())).values() for account_id in path}
+    found = PointTransaction.objects.filter(account_id__in=account_ids, reverses_id__in=known)
     answers = dict.fromkeys(known, Reversed())
-    for entry in found.order_by("account_id", "version"):
+    for entry in found.order_by("created_at", "account_id", "version"):
         undone = cast(uuid.UUID, entry.reverses_id)
         so_far = answers[undone]
         answers[undone] = Reversed(so_far.points + abs(entry.points) + entry.shortfall, (*so_far.by, entry.pk))

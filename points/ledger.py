@@ -379,8 +379,9 @@ def lock(accounts: Iterable[AccountRef]) -> None:
     Those that do not exist are made: otherwise a first posting could be on its way, with nothing there to wait for.
     """
     refs = {account.id: account for account in accounts}
-    store.create(refs.values())
-    store.lock(refs)
+    if refs:
+        store.create(refs.values())
+        store.lock(refs)
 
 
 def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> list[Outcome]:

@@ -48,6 +48,8 @@ _KINDS = {
     EntryType.ADJUST: Kind.ADJUSTMENT,
     EntryType.REVERSE: Kind.ADJUSTMENT,
     EntryType.EXPIRE: Kind.EXPIRED,
+    EntryType.TRANSFER: Kind.ADJUSTMENT,
+    EntryType.MERGE: Kind.ADJUSTMENT,
 }
 
 

@@ -45,7 +45,11 @@ def create_card(
 
     Raises:
         errors.InvalidPoints: the amount is finer than the definition's.
+        membership.CustomerNotFound: the customer has been erased meanwhile.
     """
+    # Nobody merges or erases the customer from here on.
+    ledger.lock(accounts.all_of(customer.program, customer.pk))
+    customer = membership.of_today(Customer.objects.select_related("merged_into").get(pk=customer.pk))
     card = membership.issue(customer=customer, design=design, expires_at=expires_at, metadata=metadata)
     if initial_points:
         named = accounts.find(program=customer.program, card=card.number)
@@ -122,13 +126,11 @@ def replace(*, card: Card, reason: str, at: datetime.datetime) -> Card:
 
 def _stopped(card: Card) -> Card:
     """This will answer the card as it is once no posting runs on any account of its customer."""
-    program, customer_id = card.program, card.customer_id
-    ledger.lock(
-        ledger.AccountRef(program=program, definition=definition, customer_id=customer_id)
-        for definition in program.definitions.all()
-    )
+    ledger.lock(accounts.all_of(card.program, card.customer_id))
     # Read only now: a posting, or another change of the card, may have been waited for.
     card = Card.objects.select_related("customer").get(pk=card.pk)
+    if card.customer.erased_at is not None:
+        raise membership.CardNotFound(ids.public("card", card.pk))
     if card.replaced_by_id is not None:
         raise CardReplaced(card)
     return card

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
-from loyalty import ids
+from loyalty import idempotency, ids
 from points import hold_store, ledger, reasons, rules, store
 from points.book import Book
 from points.counter import Desk
@@ -22,6 +22,10 @@ from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note, Other
 
 
+class AccountsOver(Exception):
+    """Accounts were merged or closed before they were locked."""
+
+
 def merge(*, old: Sequence[AccountRef], new: Sequence[AccountRef], actor: str, at: datetime.datetime) -> None:
     """This will bring all that one customer's accounts have to another's of the same definitions, pair by pair: lots
     anew with their start, end and origin, holds under their ids, lifetimes added up, the higher tier until its end.
@@ -30,6 +34,7 @@ def merge(*, old: Sequence[AccountRef], new: Sequence[AccountRef], actor: str, a
     stands for the new one. All accounts are locked together, and made where they do not exist.
 
     Raises:
+        AccountsOver: one of them has been merged into another or closed.
         errors.InvalidPoints: both together have more than an account can hold.
     """
     books = _opened([*old, *new], at=at)
@@ -45,7 +50,11 @@ def merge(*, old: Sequence[AccountRef], new: Sequence[AccountRef], actor: str, a
 
 def forfeit(*, accounts: Sequence[AccountRef], actor: str, at: datetime.datetime) -> None:
     """This will take all points of a customer's accounts, the pending and the held ones too, by an entry that says so,
-    write off what they owe, and close them: nothing is posted to them any more."""
+    write off what they owe, and close them: nothing is posted to them any more.
+
+    Raises:
+        AccountsOver: one of them has been merged into another or closed.
+    """
     books = _opened(accounts, at=at)
     for book in books.values():
         if book.account.version:
@@ -61,9 +70,7 @@ def erase_words(*, account_ids: Sequence[uuid.UUID], at: datetime.datetime) -> N
     with connection.cursor() as cursor:
         for account_id in account_ids:
             cursor.execute("SELECT points_erase_words(%s, %s)", [account_id, at])
-        cursor.execute(
-            "UPDATE loyalty_idempotencyrecord SET body = NULL WHERE owner_id = ANY(%s::uuid[])", [list(account_ids)]
-        )
+    idempotency.erase(owner_ids=account_ids)
 
 
 def _opened(accounts: Sequence[AccountRef], *, at: datetime.datetime) -> dict[uuid.UUID, Book]:
@@ -73,6 +80,8 @@ def _opened(accounts: Sequence[AccountRef], *, at: datetime.datetime) -> dict[uu
         rules.of(account.program)
     ledger.lock(accounts)
     rows = store.lock(refs)
+    if any(row.merged_into_id is not None or row.closed_at is not None for row in rows.values()):
+        raise AccountsOver
     books = Desk(rows, refs, clocks=dict.fromkeys(rows, max(row.clock(at) for row in rows.values()))).open()
     holds = hold_store.active([row.id for row in rows.values() if row.held])
     for account_id, book in books.items():

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_noop
 
 from loyalty import errors, ids, retry, wording
 from loyalty.models import Program
-from points import ledger, statements
+from points import heirs, ledger, statements
 from points.earning import floor
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointTransaction
@@ -168,9 +168,10 @@ def _account_of(program: Program, customer_id: uuid.UUID, number: str) -> Accoun
     order = Order.objects.filter(program=program, number=number).first()
     if order is not None:
         # Whatever the programme's default points are by now.
+        heir = heirs.paths([order.account_id])[order.account_id][-1]
         for kind in program.definitions.all():
             account = AccountRef(program=program, definition=kind, customer_id=customer_id)
-            if account.id == order.account_id:
+            if account.id == heir:
                 return account
     raise OrderNotFound
 

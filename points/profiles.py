@@ -22,6 +22,7 @@ class Profile:
     customer: Customer
     balance: Decimal
     pending: Decimal
+    held: Decimal
     lifetime_earned: Decimal
     tier: str | None
     cards: Sequence[Card]
@@ -49,6 +50,7 @@ def of(customers: Iterable[Customer], *, program: Program, at: datetime.datetime
                 customer=customer,
                 balance=points.balance,
                 pending=points.pending,
+                held=points.held,
                 lifetime_earned=points.lifetime_earned,
                 tier=standing.rung.name if standing and standing.rung else None,
                 cards=cards[customer.pk],

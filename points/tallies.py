@@ -6,6 +6,7 @@ statement. Points are texts in it: a JSON reader must not make floats of them.
 
 import datetime
 from decimal import Decimal
+from typing import Self
 
 import orjson
 
@@ -20,6 +21,11 @@ class Tallies:
     def __init__(self, text: str) -> None:
         # As texts: a posting counts under two or three names and carries all the others along.
         self._counts: dict[str, str] = orjson.loads(text)
+
+    @classmethod
+    def of(cls, counts: dict[str, str]) -> Self:
+        """This will read what a row of an account says that is read as a model."""
+        return cls(orjson.dumps(counts).decode())
 
     def __call__(self, name: str) -> Decimal:
         """This will answer what was counted under a name."""

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from cards.membership import MOST_DRAWS
+from cards import membership
 from loyalty import errors, ids
 from loyalty.models import Program
 from points import descriptions, expiry, ledger, statements
@@ -173,8 +173,8 @@ def find(*, program: Program, voucher_id: uuid.UUID | None) -> RewardVoucher:
 
 
 def of_contact(*, program: Program, contact_id: uuid.UUID) -> QuerySet[RewardVoucher]:
-    """This will answer a customer's vouchers, newest first."""
-    return program.vouchers.filter(customer_id=contact_id).order_by("-created_at", "-id")
+    """This will answer a customer's vouchers, newest first; those of who was merged into the customer among them."""
+    return program.vouchers.filter(customer__in=membership.ids_of(contact_id)).order_by("-created_at", "-id")
 
 
 def available(vouchers: QuerySet[RewardVoucher], *, at: datetime.datetime) -> QuerySet[RewardVoucher]:
@@ -237,7 +237,7 @@ def _end(rule: VoucherRule, program: Program, at: datetime.datetime) -> datetime
 
 def _issue(voucher: RewardVoucher) -> RewardVoucher:
     """This will write a voucher with a number that no other of the programme has."""
-    for _draw in range(MOST_DRAWS):
+    for _draw in range(membership.MOST_DRAWS):
         voucher.number = ids.draw_code()
         RewardVoucher.objects.bulk_create([voucher], ignore_conflicts=True)
         issued = RewardVoucher.objects.filter(pk=voucher.pk).first()

@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from cards import customers, membership
 from cards.api import v1_shapes as shapes
 from cards.models import Customer
-from loyalty import errors, idempotency
+from loyalty import errors, idempotency, retry
 from loyalty.api import v1
 from loyalty.models import Program, Scope
 from loyalty.permissions import caller
 from points import profiles
+from rewards import persons
 
 _EXAMPLE = {"email": "jane@example.com", "name": "Jane Doe", "external_id": "customer-77", "locale": "en"}
 # What clears a field.
@@ -30,12 +31,21 @@ class CustomersViewSet(v1.V1ViewSet):
         "list": Scope.LOYALTY_READ,
         "retrieve": Scope.LOYALTY_READ,
         "update": Scope.LOYALTY_WRITE,
+        "merge": Scope.LOYALTY_WRITE,
+        "erase": Scope.LOYALTY_WRITE,
     }
     refusals = {
         "create": (errors.InvalidEmail, membership.DuplicateCustomer, errors.IdempotencyKeyReused),
         "list": (errors.InvalidParameters,),
         "retrieve": (membership.CustomerNotFound,),
         "update": (errors.InvalidEmail, membership.CustomerNotFound, membership.DuplicateCustomer),
+        "merge": (
+            membership.CustomerNotFound,
+            errors.InvalidParameters,
+            errors.InvalidPoints,
+            errors.IdempotencyKeyReused,
+        ),
+        "erase": (membership.CustomerNotFound,),
     }
 
     @extend_schema(
@@ -99,6 +109,46 @@ class CustomersViewSet(v1.V1ViewSet):
         customer = customers.find(program=program, reference=customer_id)
         return v1.respond(_written(customers.change(customer=customer, changes=changes), program=program))
 
+    @extend_schema(
+        summary="Merge customers",
+        tags=v1.CUSTOMERS,
+        request=shapes.MergeInput,
+        responses={200: shapes.Customer},
+        examples=[OpenApiExample("Into another", value={"into": "customer-77"}, request_only=True)],
+    )
+    def merge(self, request: Request, customer_id: str) -> HttpResponse:
+        """Makes two customers who are one person one: cards, points, holds and codes of this one go to the other, who
+        is answered. Points keep their expiry, and the ledger of both tells it. Ids of this one mean the other from then
+        on. What the other does not say is taken over: e-mail address, name, phone, locale."""
+        body = shapes.MergeInput.read(request.data)
+        program = caller(request).program
+
+        def work() -> idempotency.Answer:
+            customer = customers.look_up(program=program, reference=customer_id)
+            if customer is None:
+                raise membership.CustomerNotFound
+            survivor = persons.merge(
+                customer=customer,
+                into=customers.find(program=program, reference=body["into"]),
+                actor=caller(request).key_id,
+                at=timezone.now(),
+            )
+            return v1.answer(_written(survivor, program=program))
+
+        return v1.once(request, work)
+
+    @extend_schema(summary="Erase a customer", tags=v1.CUSTOMERS, responses={204: None})
+    def erase(self, request: Request, customer_id: str) -> HttpResponse:
+        """Erases the person: e-mail address, name, phone, the shop's own id, metadata, and what was written into
+        transactions. The ledger stays, with the points forfeited by an entry; cards are stopped. It cannot be undone,
+        and the customer is not found any more."""
+        program = caller(request).program
+        customer = customers.find(program=program, reference=customer_id)
+        retry.run(
+            lambda: persons.erase(customer=customer, actor=caller(request).key_id, at=timezone.now()), repeatable=False
+        )
+        return HttpResponse(status=204)
+
 
 def _told(body: dict[str, Any]) -> dict[str, Any]:
     return {name: _NOTHING.get(name) if value is None else value for name, value in body.items()}
@@ -119,6 +169,7 @@ def _all_written(rows: Iterable[Customer], *, program: Program) -> list[dict[str
             locale=profile.customer.locale or None,
             points_balance=profile.balance,
             pending_points=profile.pending,
+            held_points=profile.held,
             lifetime_points=profile.lifetime_earned,
             tier=profile.tier,
             cards=[shapes.CustomerCard.write(card, status=membership.state(card, at=now)) for card in profile.cards],

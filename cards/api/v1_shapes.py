@@ -29,6 +29,12 @@ class CustomerInput(CustomerChange):
     """A customer. Nothing is required."""
 
 
+class MergeInput(serializers.Input):
+    """Who is the same person."""
+
+    into = fields.Text(max_length=100, help_text="Id of the customer who stays, or the shop's own.")
+
+
 class CustomersQuery(v1.Cursor):
     """Which customers are wanted."""
 
@@ -60,6 +66,7 @@ class Customer(serializers.Output):
     locale = fields.Words(schema=_NULLABLE, allow_null=True)
     points_balance = fields.Amount()
     pending_points = fields.Amount(schema={"example": 0})
+    held_points = fields.Amount(schema={"example": 0})
     lifetime_points = fields.Amount()
     tier = fields.Words(schema=_NULLABLE, allow_null=True)
     cards = CustomerCard(many=True)

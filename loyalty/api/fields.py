@@ -145,6 +145,14 @@ class Whole(ValueField):
         super().__init__(functools.partial(values.whole, minimum=minimum, maximum=maximum), schema, **options)
 
 
+class Integer(ValueField):
+    """A whole number of a body."""
+
+    def __init__(self, *, minimum: int, maximum: int, **options: Any) -> None:
+        schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+        super().__init__(functools.partial(values.integer, minimum=minimum, maximum=maximum), schema, **options)
+
+
 class FromOne(ValueField):
     """A whole number of a query string, from 1."""
 

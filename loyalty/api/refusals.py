@@ -90,6 +90,7 @@ _V1_CODES = {
     "INVALID_EMAIL": "parameter_invalid",
     "INVALID_POINTS": "parameter_invalid",
     "TRANSACTION_LIMIT_EXCEEDED": "rate_limited",
+    "TRANSFER_LIMIT_EXCEEDED": "rate_limited",
     "DUPLICATE_CUSTOMER": "customer_exists",
 }
 # And those whose code on the other faces says less than this one's.

@@ -41,6 +41,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
         "processing_time": TEXT,
     },
     "TRANSACTION_LIMIT_EXCEEDED": {"retry_after": WHOLE},
+    "TRANSFER_LIMIT_EXCEEDED": {"retry_after": WHOLE},
     "INTERNAL_ERROR": {"request_id": TEXT},
     "UNAVAILABLE": {"retry_after": WHOLE},
 }
@@ -185,7 +186,10 @@ class FaceSchema(AutoSchema):
 
     def _refusal_classes(self) -> Iterable[type[errors.Refusal]]:
         view = cast(FaceView, self.view)
-        yield from view.refusals.get(view.action, ())
+        for refusal in view.refusals.get(view.action, ()):
+            yield refusal
+            if refusal is errors.IdempotencyKeyReused:
+                yield errors.Erased
         if view.authentication_classes:
             yield from _WITH_CREDENTIALS
         if self.method in ("POST", "PUT", "PATCH"):

@@ -351,6 +351,12 @@ class ProgramTransaction(Transaction):
     """A ledger entry of a programme."""
 
     customer_id = fields.PublicId("cus", source="account.customer_id")
+    merged_into = fields.PublicId(
+        "cus",
+        source="account.customer.merged_into_id",
+        allow_null=True,
+        help_text="The customer whom `customer_id` was merged into, and whose the points are now; null: nobody.",
+    )
     reverses = fields.PublicId("txn", source="reverses_id", allow_null=True)
     reversed_points = fields.Amount(help_text="How much of it was reversed.")
     reversed_by = fields.Written(schema={"type": "array", "items": {"type": "string"}}, help_text="By which reversals.")

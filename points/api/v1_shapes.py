@@ -14,6 +14,8 @@ TYPES = {
     EntryType.EXPIRE: "expired",
     EntryType.ADJUST: "adjusted",
     EntryType.REVERSE: "reversed",
+    EntryType.TRANSFER: "transferred",
+    EntryType.MERGE: "transferred",
 }
 WORDS = tuple(dict.fromkeys(TYPES.values()))
 # What an award may be for, the usual one first; kept as the entry's source.
@@ -66,7 +68,7 @@ class PointsTransaction(serializers.Output):
     type = fields.Words(schema={"enum": list(WORDS), "example": "earned"}, help_text="What happened.")
     points = fields.Amount(help_text="Signed: what was added or taken.")
     balance_after = fields.Amount()
-    reason = fields.Words()
+    reason = fields.Words(source="told_reason")
     reference = fields.Words(**NULLABLE_TEXT)
     metadata = fields.Object(allow_null=True)
     expires_at = fields.Time(

@@ -104,7 +104,7 @@ class PointAccountsViewSet(v3.V3ViewSet):
         """Tells what an account has, right at the moment of asking, or as it stood at a moment of the past. Then
         `balanceExpires` is as it was by then, as far as within ten years."""
         query = v3.read_query(shapes.AccountQuery, request)
-        account = _find(request, v3.path_id(account_id))
+        account = contacts.of_today(_find(request, v3.path_id(account_id)))
         now = timezone.now()
         moment = values.optional_start(query["as_of"], ZoneInfo(account.program.timezone))
         if moment is None:
@@ -248,7 +248,7 @@ def _page(request: Request, query: dict[str, Any]) -> Page:
     slice_of = {"offset": query["offset"], "count": query["count"], "wanted": wanted, "at": timezone.now()}
     account_id = query["id"] or query["account_id"]
     if account_id is not None:
-        return contact_lists.read(account=_find(request, account_id), **slice_of)
+        return contact_lists.read(account=contacts.of_today(_find(request, account_id)), **slice_of)
     if query["contact_id"] is not None:
         account = contacts.name(program=program, contact_id=query["contact_id"], definition_id=query["definition_id"])
         return contact_lists.read(account=account, **slice_of)

@@ -110,8 +110,8 @@ class RewardVouchersViewSet(v3.V3ViewSet):
         def work() -> idempotency.Answer | errors.Refusal:
             contacts.require_accounts(program)
             if body["definition_id"] is None:
-                contacts.require_contact(program=program, contact_id=body["contact_id"])
-                account = accounts.default_of(program, body["contact_id"])
+                contact_id = contacts.find_contact(program=program, contact_id=body["contact_id"])
+                account = accounts.default_of(program, contact_id)
             else:
                 account = contacts.name(
                     program=program, contact_id=body["contact_id"], definition_id=body["definition_id"]
@@ -148,8 +148,8 @@ class RewardVouchersViewSet(v3.V3ViewSet):
 def _listed(request: Request, select: Callable[[QuerySet[RewardVoucher]], QuerySet[RewardVoucher]]) -> HttpResponse:
     query = v3.read_query(shapes.VouchersQuery, request)
     program = caller(request).program
-    contacts.require_contact(program=program, contact_id=query["contact_id"])
-    found = select(vouchers.of_contact(program=program, contact_id=query["contact_id"]))
+    contact_id = contacts.find_contact(program=program, contact_id=query["contact_id"])
+    found = select(vouchers.of_contact(program=program, contact_id=contact_id))
     page = found[query["offset"] : query["offset"] + query["count"]]
     return v3.respond_with_page([_written(voucher) for voucher in page], offset=query["offset"], total=found.count())
 

@@ -1,0 +1,111 @@
+"""What becomes of a customer with all that is the customer's: merged into another who is the same person, or erased.
+
+Verbs of the highest app that customers have something in. They run in the caller's transaction, which locks the
+accounts first, so that nothing posts meanwhile.
+"""
+
+import datetime
+
+from django.db import transaction
+
+from cards.membership import of_today
+from cards.models import Card, Customer
+from loyalty import errors, idempotency, ids
+from points import accounts, moves
+from points.models import PointAccount
+
+# How often others may merge one of the two first.
+_MOST_TRIES = 5
+
+# What is taken over from the other where the survivor has none, and what it is there.
+_BLANKS = {"email": None, "name": "", "phone": "", "locale": ""}
+
+
+class MergedIntoItself(errors.InvalidParameters):
+    """Both names are of one customer."""
+
+    def __init__(self) -> None:
+        super().__init__({"into": ["Another customer than the one who is merged."]}, rule="another")
+
+
+def merge(*, customer: Customer, into: Customer, actor: str, at: datetime.datetime) -> Customer:
+    """This will bring all that a customer has to another one, who is the same person, and answer that one: cards,
+    points, holds. From then on every name of the one means the other; codes and vouchers of the one are the other's.
+
+    What the survivor does not say is taken over: e-mail address, name, phone, language. Repeated, it answers the same.
+
+    Raises:
+        MergedIntoItself: both are one customer.
+        cards.membership.CustomerNotFound: one of them was erased.
+        errors.InvalidPoints: both together have more points than an account can hold.
+        errors.Unavailable: others merge them all the time.
+    """
+    for _ in range(_MOST_TRIES):
+        new = of_today(into)
+        if customer.merged_into_id == new.pk:
+            return new
+        old = of_today(customer)
+        if old == new:
+            raise MergedIntoItself
+        try:
+            with transaction.atomic():
+                return _merge(old, new, actor=actor, at=at)
+        except moves.AccountsOver:
+            customer, into = _read(customer), _read(into)
+    raise errors.Unavailable
+
+
+def erase(*, customer: Customer, actor: str, at: datetime.datetime) -> None:
+    """This will erase a person: name, addresses, metadata, and what people wrote into the ledger's entries, also of
+    those who were merged into the customer. The ledger stays, with the points forfeited by an entry; cards are stopped.
+
+    Raises:
+        cards.membership.CustomerNotFound: the customer was erased before.
+        errors.Unavailable: others merge the customer all the time.
+    """
+    for _ in range(_MOST_TRIES):
+        customer = of_today(customer)
+        try:
+            with transaction.atomic():
+                return _erase(customer, actor=actor, at=at)
+        except moves.AccountsOver:
+            customer = _read(customer)
+    raise errors.Unavailable
+
+
+def _merge(old: Customer, new: Customer, *, actor: str, at: datetime.datetime) -> Customer:
+    program = old.program
+    moves.merge(old=accounts.all_of(program, old.pk), new=accounts.all_of(program, new.pk), actor=actor, at=at)
+    rows = Customer.objects.filter(pk__in=[old.pk, new.pk]).order_by("pk").select_for_update(no_key=True).in_bulk()
+    old, new = rows[old.pk], rows[new.pk]
+    # Whoever was merged into the one is one of the other's now: every name is one step away.
+    old.merged.update(merged_into=new)
+    taken = {name: getattr(old, name) for name, blank in _BLANKS.items() if getattr(new, name) == blank}
+    old.merged_into, old.merged_at = new, at
+    if "email" in taken:
+        old.email = None
+    old.save(update_fields=["merged_into", "merged_at", "email"])
+    for name, value in taken.items():
+        setattr(new, name, value)
+    new.save(update_fields=taken)
+    Card.objects.filter(customer=old).update(customer=new, updated_at=at)
+    return new
+
+
+def _erase(customer: Customer, *, actor: str, at: datetime.datetime) -> None:
+    moves.forfeit(accounts=accounts.all_of(customer.program, customer.pk), actor=actor, at=at)
+    rows = Customer.objects.filter(pk=customer.pk) | customer.merged.all()
+    people = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    Customer.objects.filter(pk__in=people).update(
+        email=None, external_id=None, name="", phone="", locale="", metadata={}, erased_at=at
+    )
+    Card.objects.filter(customer__in=people, status=Card.Status.ACTIVE).update(status=Card.Status.INACTIVE)
+    Card.objects.filter(customer__in=people).update(status_reason="", internal_note="", metadata={}, updated_at=at)
+    named = [account.id for person in people for account in accounts.all_of(customer.program, person)]
+    existing = PointAccount.objects.filter(pk__in=named).values_list("pk", flat=True)
+    moves.erase_words(account_ids=list(existing), at=at)
+    idempotency.erase(owner_ids=[customer.program_id], mentioning=[ids.public("cus", pk) for pk in people])
+
+
+def _read(customer: Customer) -> Customer:
+    return Customer.objects.select_related("merged_into", "program").get(pk=customer.pk)
