@@ -42,6 +42,11 @@ class Snapshot:
     merged_into_id: uuid.UUID | None = None
     closed_at: datetime.datetime | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing happens to it any more: it was merged into another, or its customer was erased."""
+        return self.merged_into_id is not None or self.closed_at is not None
+
     def clock(self, at: datetime.datetime) -> datetime.datetime:
         """This will answer the account's time, which never goes back: `at`, or when something last happened to it."""
         return max(at, self.effective_at or at, self.tier_since or at)

@@ -80,7 +80,7 @@ def _opened(accounts: Sequence[AccountRef], *, at: datetime.datetime) -> dict[uu
         rules.of(account.program)
     ledger.lock(accounts)
     rows = store.lock(refs)
-    if any(row.merged_into_id is not None or row.closed_at is not None for row in rows.values()):
+    if any(row.is_over for row in rows.values()):
         raise AccountsOver
     books = Desk(rows, refs, clocks=dict.fromkeys(rows, max(row.clock(at) for row in rows.values()))).open()
     holds = hold_store.active([row.id for row in rows.values() if row.held])

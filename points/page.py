@@ -148,9 +148,9 @@ class Page:
     def review(self, at: datetime.datetime) -> None:
         """This will look at the tier up to a moment, with each ladder in its own time: what staff change of it holds
         from then on, and not for what was."""
-        if self.ladders is None:
-            return
         account = self.account
+        if self.ladders is None or account.is_over:
+            return
         last = account.clock(account.effective_at) if account.effective_at else account.tier_since
         for epoch in self.ladders.between(last, at):
             self._stand_on(epoch.ladder)

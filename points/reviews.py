@@ -118,7 +118,8 @@ WITH ladders AS MATERIALIZED (
 ), page AS MATERIALIZED (
     SELECT id, program_id, customer_id, definition_id, lifetime_earned, tier_id, tier_since, tier_until
     FROM points_pointaccount
-    WHERE id > %(last)s AND program_id = COALESCE(%(program)s, program_id) ORDER BY id LIMIT %(page)s
+    WHERE id > %(last)s AND program_id = COALESCE(%(program)s, program_id)
+    AND merged_into_id IS NULL AND closed_at IS NULL ORDER BY id LIMIT %(page)s
 )
 SELECT p.id, p.customer_id, p.definition_id, d.counts_for_tiers AND l.program_id IS NOT NULL AND CASE
     WHEN p.tier_id IS NULL AND p.tier_since IS NULL THEN

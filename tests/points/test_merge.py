@@ -8,11 +8,11 @@ from django.db import transaction
 
 from loyalty import errors
 from loyalty.models import Program
-from points import ledger, moves, rules, statements
+from points import ledger, moves, reviews, rules, statements
 from points.models import AccountRef, Hold
 from tests.factories import make_account, make_definition
 from tests.points.till import NOON, NOTE, Till, answer, breaches, days, key, posting
-from tiers.models import Tier
+from tiers.models import Tier, TierScheme
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -198,6 +198,21 @@ def test_refuses_more_than_an_account_can_hold(program: Program, till: Till, oth
     with pytest.raises(errors.InvalidPoints):
         merge(till, other)
     assert till.balance == other.balance == 10**15 - 1
+
+
+def test_leaves_the_tier_of_an_account_that_is_over(program: Program) -> None:
+    rules.give_defaults(program=program, by="test")
+    TierScheme.objects.filter(program=program).update(basis="rolling", window_months=1)
+    rules.publish(program=program, by="test")
+    definition = make_definition(program)
+    till, other = Till(make_account(program, definition)), Till(make_account(program, definition))
+    till.award(600)
+    merge(till, other)
+    row = till.row()
+    assert reviews.review(at=days(100), program=program).tier_changes == 1
+    assert till.row().tier_id == row.tier_id
+    assert other.row().tier_id != row.tier_id
+    assert breaches(program) == set()
 
 
 def forfeit(account: AccountRef) -> None:

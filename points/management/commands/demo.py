@@ -80,6 +80,8 @@ class Command(BaseCommand):
 def _make_program() -> Program:
     """In one transaction, so that a programme that is there has all its purchases."""
     program = definitions.create_program(slug=SLUG, name="Demo shop")
+    program.transfers_enabled = True
+    program.save(update_fields=["transfers_enabled"])
     zone = ZoneInfo(program.timezone)
     now = timezone.now()
     yesterday = timezone.localdate(now, zone) - datetime.timedelta(days=1)
