@@ -70,11 +70,6 @@ def enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransacti
     Raises:
         What the verb of `Book` or `HoldingPage` raises that does it.
     """
-    """This will enter a posting of one account; None where nothing was there to expire.
-
-    Raises:
-        What the verb of `Book` or `HoldingPage` raises that does it.
-    """
     points = posting.points if posting.points is not None else ZERO
     if posting.points is not None and (points == 0 or (points < 0 and posting.type != EntryType.ADJUST)):
         raise errors.InvalidPoints(points)

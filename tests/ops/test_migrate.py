@@ -44,11 +44,26 @@ def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
     assert changeable_columns("points_pointlot") == {"remaining"}
 
 
+def test_lets_the_runtime_role_change_what_becomes_of_a_hold():
+    assert granted("points_hold") == {"SELECT", "INSERT"}
+    assert changeable_columns("points_hold") == {"status", "captured_points", "resolved_at", "resolved_by_id"}
+
+
+def test_lets_the_runtime_role_alone_erase_words():
+    with connection.cursor() as cursor:
+        erasing = "'points_erase_words(uuid, timestamptz)', 'EXECUTE'"
+        cursor.execute(
+            f"SELECT has_function_privilege({erasing}), has_function_privilege('public', {erasing}), prosecdef"
+            " FROM pg_proc WHERE proname = 'points_erase_words'"
+        )
+        assert cursor.fetchall() == [(True, False, True)]
+
+
 def test_lets_the_runtime_role_keep_all_other_tables():
     with connection.cursor() as cursor:
         others = set(connection.introspection.table_names(cursor))
     others -= {"points_pointtransaction", "points_lotuse", "points_pointlot", "points_tierchange", "points_rulebook"}
-    others -= {"rewards_rewardvoucher", "rewards_voucherevent"}
+    others -= {"points_hold", "rewards_rewardvoucher", "rewards_voucherevent"}
     assert {table: granted(table) for table in others} == {
         table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
     }

@@ -31,3 +31,9 @@ def account(program: Program, definition: PointDefinition, customer: Customer) -
 @pytest.fixture
 def till(account: AccountRef) -> Till:
     return Till(account)
+
+
+@pytest.fixture(params=["default", "owner"])
+def role(request: pytest.FixtureRequest) -> str:
+    """The role that serves requests, and the one that owns the tables."""
+    return request.param

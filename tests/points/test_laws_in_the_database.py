@@ -1,34 +1,27 @@
 """Round the ORM and the ledger: what must never be false, the database itself refuses, whoever asks."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import Error, IntegrityError, ProgrammingError, connections, transaction
+from django.db import IntegrityError, ProgrammingError, connections, transaction
 
 from loyalty import ids
 from loyalty.models import Program
 from points.models import AccountRef, PointAccount
 from tests.factories import make_account
+from tests.points.round_the_ledger import INSERT_ENTRY, entry, refusal_of, refused, run, with_two_roles
 from tests.points.till import Till, days
 
-ROLES = ["default", "owner"]
 APPEND_ONLY = ["points_pointtransaction", "points_lotuse"]
-INSERT_ENTRY = """
-INSERT INTO points_pointtransaction (id, account_id, program_id, version, type, points, balance_before, balance_after,
-    pending_after, shortfall, reason, actor, reverses_id, effective_at, created_at)
-VALUES (%(id)s, %(account)s, %(program)s, %(version)s, %(type)s, %(points)s, %(before)s, %(after)s,
-    %(pending)s, 0, 'By hand', 'psql', %(reverses)s, '2026-03-03 12:00Z', now())
-"""
 INSERT_USE = """
 INSERT INTO points_lotuse (account_id, entry_id, position, lot_id, points, pays_debt)
 VALUES (%(account)s, %(entry)s, 9, %(lot)s, 1, %(pays_debt)s)
 """
 INSERT_LOT = """
-INSERT INTO points_pointlot (id, account_id, program_id, version, points, remaining, clawback, active_from, expires_at,
-    inactivity_months)
-VALUES (%(id)s, %(account)s, %(program)s, 1, %(points)s, %(remaining)s, 'refuse', %(starts)s, %(ends)s, %(months)s)
+INSERT INTO points_pointlot (id, account_id, program_id, entry_id, version, points, remaining, clawback, active_from,
+    expires_at, inactivity_months)
+VALUES (gen_random_uuid(), %(account)s, %(program)s, %(entry)s, 1, %(points)s, %(remaining)s, 'refuse', %(starts)s,
+    %(ends)s, %(months)s)
 """
 
 
@@ -47,38 +40,6 @@ def other(program: Program, till: Till) -> Till:
     other = Till(make_account(program, till.account.definition))
     other.award(10)
     return other
-
-
-@pytest.fixture(params=ROLES)
-def role(request: pytest.FixtureRequest) -> str:
-    """The role that serves requests, and the one that owns the tables."""
-    return request.param
-
-
-def refusal_of(role: str) -> tuple[type[Error], str]:
-    """The runtime role lacks the privilege; the owner, who has it, meets the trigger."""
-    if role == "default" and has_a_role_of_its_own():
-        return ProgrammingError, "permission denied"
-    return IntegrityError, "the ledger is append-only"
-
-
-def has_a_role_of_its_own() -> bool:
-    """Whether requests are served by another role than the owner, as in production and with the embedded server."""
-    return connections["default"].settings_dict["USER"] != connections["owner"].settings_dict["USER"]
-
-
-@contextlib.contextmanager
-def refused(till: Till, *kinds: type[Error], match: str) -> Iterator[None]:
-    """Refused by the database for that reason; nothing moved."""
-    before = till.everything()
-    with pytest.raises(kinds or (IntegrityError,), match=match):
-        yield
-    assert till.everything() == before
-
-
-def run(role: str, statement: str, **parameters: Any) -> None:
-    with transaction.atomic(using=role), connections[role].cursor() as cursor:
-        cursor.execute(statement, parameters)
 
 
 # Entries and uses never change and are never deleted
@@ -117,7 +78,7 @@ def test_refuses_merge_and_upsert_on_entries(till: Till, role: str) -> None:
         )
 
 
-@pytest.mark.skipif("not has_a_role_of_its_own()", reason="one role owns and serves")
+@with_two_roles
 def test_runtime_role_can_neither_drop_a_trigger_nor_switch_it_off(till: Till) -> None:
     for statement in (
         "ALTER TABLE points_pointtransaction DISABLE TRIGGER ALL",
@@ -144,6 +105,8 @@ def test_runtime_role_can_neither_drop_a_trigger_nor_switch_it_off(till: Till) -
         "clawback = 'to_zero'",
         "id = gen_random_uuid()",
         "program_id = gen_random_uuid()",
+        "entry_id = gen_random_uuid()",
+        "origin_id = gen_random_uuid()",
         "account_id = gen_random_uuid()",
         "remaining = remaining, points = points",
     ],
@@ -185,7 +148,7 @@ def test_refuses_a_lot_without_sense(till: Till, role: str, values: dict[str, An
     redemption = till.entries()[2]
     lot = {"points": 5, "remaining": 5, "starts": None, "ends": None, "months": None} | values
     with refused(till, match=constraint):
-        run(role, INSERT_LOT, id=redemption.id, account=till.account.id, program=till.account.program.pk, **lot)
+        run(role, INSERT_LOT, entry=redemption.id, account=till.account.id, program=till.account.program.pk, **lot)
 
 
 # The account, its entries and nothing between them
@@ -232,22 +195,6 @@ def test_refuses_that_an_account_changes_hands(till: Till, other: Till, role: st
             account=till.account.id,
             other=other.account.customer_id,
         )
-
-
-def entry(till: Till, **changes: Any) -> dict[str, Any]:
-    """What would be the fourth entry: one more point."""
-    return {
-        "id": ids.new_id(),
-        "account": till.account.id,
-        "program": till.account.program.pk,
-        "version": 4,
-        "type": "adjust",
-        "points": 1,
-        "before": 70,
-        "after": 71,
-        "pending": 0,
-        "reverses": None,
-    } | changes
 
 
 @pytest.mark.parametrize(
@@ -336,7 +283,7 @@ def test_refuses_a_reversal_without_its_entry_and_the_other_way_round(
 
 
 def test_refuses_a_reversal_of_another_accounts_entry(till: Till, other: Till, role: str) -> None:
-    with refused(till, match="entry_reverses_an_entry_of_its_account"):
+    with refused(till, match="do not follow on"):
         run(
             role,
             f"WITH entry AS ({INSERT_ENTRY}) UPDATE points_pointaccount"
@@ -351,7 +298,7 @@ def test_refuses_a_lot_that_another_accounts_entry_made(till: Till, other: Till,
         run(
             role,
             INSERT_LOT,
-            id=other.entries()[0].id,
+            entry=other.entries()[0].id,
             account=till.account.id,
             program=till.account.program.pk,
             **lot,
