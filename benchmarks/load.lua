@@ -1,5 +1,6 @@
 -- What wrk sends: `wrk … -s load.lua URL -- KIND FIRST LAST THREADS`. A request names a card between FIRST and LAST, drawn
 -- at random; `redeem_lots` and `bulk` take them in turn, each thread its own. The API's secret is in BENCH_SECRET.
+-- `redeem_reward` draws one of the rewards in BENCH_REWARDS; `hold_capture` holds a point, and captures what was held.
 -- `page` asks for the address in BENCH_PAGE, again and again.
 -- The last line of the output is the result as JSON.
 
@@ -20,6 +21,10 @@ local function item(number, points)
    return string.format('{"card_id":"%s","points":%d,"reason":"Order","reference":"order_%d"', card(number), points, number)
 end
 
+local function customer(number)
+   return string.format("cus_01990000000170008000%012x", number)
+end
+
 local function any()
    return math.random(first, last)
 end
@@ -37,6 +42,7 @@ local path = {
    award_by_rules = "/en/shop/points/award",
    redeem = "/api/points/redeem",
    redeem_lots = "/api/points/redeem",
+   redeem_reward = "/v1/points/redeem",
    bulk = "/api/points/bulk",
 }
 
@@ -57,6 +63,10 @@ local body = {
       end
       return item(next_in_turn(), 60) .. "}"
    end,
+   redeem_reward = function()
+      local reward = rewards[math.random(1, #rewards)]
+      return string.format('{"customer_id":"%s","reward_id":"%s"}', customer(any()), reward)
+   end,
    bulk = function()
       local items = {}
       for n = 1, BULK_ITEMS do
@@ -76,6 +86,28 @@ function init(arguments)
    key_number = math.random(1, 1000000000) * 1000000
    wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_SECRET")
    wrk.headers["Content-Type"] = "application/json"
+   rewards = {}
+   for id in string.gmatch(os.getenv("BENCH_REWARDS") or "", "[^,]+") do
+      table.insert(rewards, id)
+   end
+   if kind == "hold_capture" then
+      -- What is held is captured by one of the next requests, of whatever connection.
+      held = {}
+      response = function(status, _, answer)
+         local id = status == 201 and string.match(answer, '"id":"(hld_%x+)"')
+         if id then
+            table.insert(held, id)
+         end
+      end
+   end
+end
+
+local function hold_or_capture()
+   local id = table.remove(held)
+   if id then
+      return wrk.format("POST", "/v1/holds/" .. id .. "/capture", nil, "{}")
+   end
+   return wrk.format("POST", "/v1/holds", nil, string.format('{"customer_id":"%s","points":1}', customer(any())))
 end
 
 function request()
@@ -85,6 +117,8 @@ function request()
       return wrk.format("GET", "/api/points/balance/" .. card(any()))
    elseif kind == "history" then
       return wrk.format("GET", "/api/points/history/" .. card(any()) .. "?limit=20")
+   elseif kind == "hold_capture" then
+      return hold_or_capture()
    elseif kind == "award_keyed" then
       key_number = key_number + 1
       wrk.headers["Idempotency-Key"] = string.format("%.0f", key_number)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.options import CONNECTIONS
@@ -50,9 +51,18 @@ def wrk() -> str:
     return path
 
 
-def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], seconds: int, page: str = "") -> Sample:
-    """This will call the service with 8 connections for so many seconds, each time with a random one of the cards, or
-    for a page."""
+def over_http(
+    kind: str,
+    url: str,
+    *,
+    secret: str,
+    cards: tuple[int, int],
+    seconds: int,
+    page: str = "",
+    rewards: Sequence[str] = (),
+) -> Sample:
+    """This will call the service with 8 connections for so many seconds, each time with a random one of the cards, and
+    of the rewards, or for a page."""
     options = {
         "--threads": THREADS,
         "--connections": CONNECTIONS,
@@ -63,7 +73,7 @@ def over_http(kind: str, url: str, *, secret: str, cards: tuple[int, int], secon
     arguments = [kind, *map(str, cards), str(THREADS)]
     result = subprocess.run(
         [wrk(), "--latency", *_words(options), url, "--", *arguments],
-        env={**os.environ, "BENCH_SECRET": secret, "BENCH_PAGE": page},
+        env={**os.environ, "BENCH_SECRET": secret, "BENCH_PAGE": page, "BENCH_REWARDS": ",".join(rewards)},
         capture_output=True,
         check=False,
         text=True,

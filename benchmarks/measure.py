@@ -30,11 +30,18 @@ AWARD_KEYED = Operation("award with a key", "award_keyed", posts=1)
 AWARD_BY_RULES = Operation("award by rules", "award_by_rules", posts=1, by_rules=True)
 REDEEM = Operation("redeem", "redeem", posts=1)
 REDEEM_LOTS = Operation("redeem over 60 lots", "redeem_lots", posts=1, of_lots=True)
+# One of a hundred rewards, each with a stock.
+REDEEM_REWARD = Operation("redeem a reward", "redeem_reward", posts=1)
+# A hold and its capture are a request each.
+HOLD_CAPTURE = Operation("hold, capture", "hold_capture", posts=1)
 BALANCE = Operation("balance", "balance")
 # Pages that are as long whatever the past: only the accounts of 60 lots have 20 entries in both databases.
 HISTORY = Operation("history page", "history", of_lots=True)
 BULK = Operation("bulk of 1,000", "bulk", posts=BULK_ITEMS, items=BULK_ITEMS)
-OPERATIONS = (AWARD, AWARD_KEYED, AWARD_BY_RULES, REDEEM, REDEEM_LOTS, BALANCE, HISTORY, BULK)
+OPERATIONS = (
+    *(AWARD, AWARD_KEYED, AWARD_BY_RULES, REDEEM, REDEEM_LOTS, REDEEM_REWARD, HOLD_CAPTURE),
+    *(BALANCE, HISTORY, BULK),
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ def _measure(stage: Stage, service: Service, operation: Operation, *, seconds: i
     if operation.by_rules:
         cards, secret = stage.cards_of_rules, stage.secret_of_rules
     before = database.entries()
-    sample = load.over_http(operation.kind, service.url, secret=secret, cards=cards, seconds=seconds)
+    sample = load.over_http(
+        operation.kind, service.url, secret=secret, cards=cards, seconds=seconds, rewards=stage.rewards
+    )
     if not operation.posts:
         return Result(sample, lost=0)
     posted = _entries_when_quiet(database) - before

@@ -11,6 +11,7 @@ LOTS = 60
 HISTORY_PAGE = 20
 LIST_PAGE = 100
 SHORT_LIST = 100
+REWARDS = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg2
 
-from benchmarks.options import LOTS, SHORT_LIST, Options
+from benchmarks.options import LOTS, REWARDS, SHORT_LIST, Options
 from loyalty import embedded
 
 SQL = Path(__file__).parent / "sql"
@@ -82,6 +82,7 @@ class Stage:
         # Of the programme without rules, and of the one with tiers and rules.
         self.secret = ""
         self.secret_of_rules = ""
+        self.rewards: list[str] = []
         self.started_at = datetime.datetime.now(datetime.UTC)
 
     def build(self) -> None:
@@ -92,6 +93,7 @@ class Stage:
         call_command("migrate", verbosity=0)
         plain, ruled = _make_programs()
         self.secret, self.secret_of_rules = plain.secret, ruled.secret
+        self.rewards = _make_rewards(plain.id)
         connections.close_all()
         self._copy(NONE, YARDSTICK)
         self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
@@ -234,6 +236,20 @@ def _make_programs() -> tuple[Programme, Programme]:
         return Programme(program.id, definitions.find(program, None).id, secret)
 
     return named(plain), named(ruled)
+
+
+def _make_rewards(program_id: uuid.UUID) -> list[str]:
+    """This will make rewards that cost a point, with more in stock than a run redeems, and answer their ids."""
+    from loyalty import ids
+    from loyalty.models import Program
+    from rewards import catalogue
+
+    program = Program.objects.get(pk=program_id)
+    made = [
+        catalogue.create(program=program, name=f"Reward {number}", points_cost=1, stock=1_000_000)
+        for number in range(1, REWARDS + 1)
+    ]
+    return [ids.public("rwd", reward.pk) for reward in made]
 
 
 def _card_id(number: int) -> str:

@@ -28,8 +28,10 @@ WITH chosen AS MATERIALIZED (
     FROM running
     ORDER BY at, id
 ), lots AS (
-    INSERT INTO points_pointlot (id, account_id, program_id, version, points, remaining, expires_at, clawback)
-    SELECT entry_id, id, program_id, entry_version, points, points, expires_at, 'refuse'
+    INSERT INTO points_pointlot (
+        id, account_id, program_id, entry_id, version, points, remaining, expires_at, clawback
+    )
+    SELECT entry_id, id, program_id, entry_id, entry_version, points, points, expires_at, 'refuse'
     FROM posted WHERE NOT is_redemption
     ORDER BY at, id
 ), totals AS (
