@@ -31,7 +31,8 @@ class Person:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """A customer and one of the customer's cards: an active one, where there is one."""
+    """A customer and one of the customer's cards: an active one, where there is one. Who was merged into another is
+    told under the own id, with a card of the other."""
 
     customer_id: uuid.UUID
     card_id: uuid.UUID
@@ -60,16 +61,16 @@ def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
 
 def _find(program: Program, people: Sequence[Person], drawn: frozenset[uuid.UUID] = frozenset()) -> dict[str, Member]:
     active_first = Case(When(status=Card.Status.ACTIVE, then=Value(0)), default=Value(1))
-    owners = dict(_named(program, people).values_list("external_id", _OWNER))
+    named = list(_named(program, people).values_list("external_id", "pk", _OWNER))
     cards = (
-        program.cards.filter(customer_id__in=set(owners.values()))
+        program.cards.filter(customer_id__in={owner_id for _, _, owner_id in named})
         .order_by("customer_id", active_first, "created_at", "pk")
         .distinct("customer_id")
     )
     usual = dict(cards.values_list("customer_id", "pk"))
     return {
-        str(external_id): Member(customer_id=owner_id, card_id=usual[owner_id], is_new=owner_id in drawn)
-        for external_id, owner_id in owners.items()
+        str(external_id): Member(customer_id=customer_id, card_id=usual[owner_id], is_new=customer_id in drawn)
+        for external_id, customer_id, owner_id in named
         if owner_id in usual
     }
 

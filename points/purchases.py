@@ -19,7 +19,7 @@ from django.db.models.fields.json import KeyTextTransform
 from cards import enrolment
 from loyalty import errors, retry
 from loyalty.models import Program
-from points import earning, ledger, reasons, rules
+from points import earning, heirs, ledger, reasons, rules
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointDefinition, PointTransaction, UnearnedPurchase
 from points.purchase_files import BadRow, Purchase
@@ -152,7 +152,9 @@ class _Run(abc.ABC):
     def _earlier(self) -> dict[uuid.UUID, Facts]:
         found: dict[uuid.UUID, Facts] = {}
         for accounts in _batches(list(self.accounts.values())):
-            entries = PointTransaction.objects.filter(account_id__in=[account.id for account in accounts], actor=ACTOR)
+            # Also where accounts have become others by merges of customers: what was imported since is there.
+            known = {step for path in heirs.paths(account.id for account in accounts).values() for step in path}
+            entries = PointTransaction.objects.filter(account_id__in=known, actor=ACTOR)
             facts = entries.values_list("id", "points", "transaction_date", KeyTextTransform("amount", "metadata"))
             found.update((entry_id, Facts(*columns)) for entry_id, *columns in facts)
         return found

@@ -11,6 +11,7 @@ from cards.models import Card, Customer
 from loyalty.models import IdempotencyRecord
 from points import definitions, purchase_files, purchases
 from points.models import PointAccount
+from rewards import persons
 from tests.points.importing.shop import ALICE, ALICE_AND_BOB, BOB, in_thread, many_rows
 
 
@@ -124,3 +125,18 @@ def test_posts_the_rows_of_another_source(shop):
     assert shop.run(ALICE_AND_BOB, source="shop-2")["Posted"] == "3"
     assert shop.run(ALICE_AND_BOB, source="shop-2")["Replayed"] == "3"
     assert shop.balances() == {"alice": 2 * ALICE, "bob": 2 * BOB}
+
+
+def test_knows_its_rows_of_customers_who_were_merged(shop, program):
+    """Rows are counted by the customer that the file names, whoever that is by now."""
+    content = ALICE_AND_BOB + "bob,2026-01-16,7.00,B-2\nbob,2026-01-17,8.00,B-3\n"
+    shop.run(content)
+    bob, alice = (Customer.objects.get(program=program, external_id=name) for name in ("bob", "alice"))
+    persons.merge(customer=bob, into=alice, actor="test", at=timezone.now())
+    report = shop.run(content)
+    assert (report["Posted"], report["Replayed"], report["Bad"]) == ("0", "5", "0")
+    report = shop.run(content + "bob,2026-01-18,9.00,B-4\nalice,2026-01-21,2.00,A-3\n")
+    assert (report["Posted"], report["Replayed"], report["Bad"]) == ("2", "5", "0")
+    assert shop.run(content + "bob,2026-01-18,9.00,B-4\n")["Posted"] == "0"
+    assert shop.balances() == {"alice": ALICE + BOB + 14 + 16 + 18 + 4, "bob": 0}
+    assert Card.objects.filter(program=program).count() == 2
