@@ -11,12 +11,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from cards import membership
+from cards.api import members
 from cards.api import shop_shapes as shapes
 from cards.models import Card
 from loyalty import errors
 from loyalty.api import paging, shop
 from loyalty.models import Scope
-from loyalty.permissions import caller, member
+from loyalty.permissions import caller
 from points import accounts, definitions, statements
 from points.api.shop import find_card
 from points.models import AccountRef
@@ -89,7 +90,7 @@ class ShopCardsViewSet(shop.ShopViewSet):
 def _cards(request: Request, query: dict[str, Any]) -> QuerySet[Card]:
     """This will answer the cards that the query names; to a member, only the own ones."""
     cards = caller(request).program.cards.select_related("customer")
-    if (customer_id := member(request)) is not None:
+    if (customer_id := members.customer_of(request)) is not None:
         cards = cards.filter(customer_id=customer_id)
     named = {"serial": query.get("card_id"), "number": query["card_number"], "customer__serial": query["user_id"]}
     return cards.filter(**{name: value for name, value in named.items() if value is not None})

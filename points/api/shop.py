@@ -14,11 +14,12 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
 from cards import membership
+from cards.api import members
 from cards.models import Card
 from loyalty import errors, idempotency, ids
 from loyalty.api import paging, shop, values
 from loyalty.models import Scope
-from loyalty.permissions import caller, member
+from loyalty.permissions import caller
 from points import accounts, expiry, histories, ledger, listings, reasons, statements
 from points.accounts import Named
 from points.api import shop_shapes as shapes
@@ -179,7 +180,7 @@ def find_card(request: Request, reference: str) -> Card:
         card = membership.find_by_serial(program=caller(request).program, serial=values.serial(reference))
     except values.Fault as fault:
         raise membership.CardNotFound(reference) from fault
-    if member(request) not in (None, card.customer_id):
+    if members.customer_of(request) not in (None, card.customer_id):
         raise membership.CardNotFound(reference)
     return card
 
@@ -191,7 +192,7 @@ def find_account(request: Request, serial: int) -> Named:
         membership.CardNotFound: there is no such card.
     """
     named = accounts.find_by_serial(program=caller(request).program, serial=serial)
-    if member(request) not in (None, named.customer_id):
+    if members.customer_of(request) not in (None, named.customer_id):
         raise membership.CardNotFound(str(serial))
     return named
 
@@ -239,7 +240,7 @@ def _entries(request: Request, query: dict[str, Any]) -> QuerySet[PointTransacti
     selected = _selected(query, ZoneInfo(program.timezone))
     if query["card_id"] is not None:
         account = find_account(request, query["card_id"]).account
-    elif (customer_id := member(request)) is not None:
+    elif (customer_id := members.customer_of(request)) is not None:
         account = accounts.default_of(program, customer_id)
     else:
         return listings.of_program(program=program, at=now, selected=selected)
