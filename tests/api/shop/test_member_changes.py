@@ -19,7 +19,7 @@ def test_reads_as_the_one_who_stays(shop: Shop) -> None:
     told = data(get("/en/shop/loyalty-cards", token))
     assert {card["id"] for card in told} == {serial(shop.alice), serial(shop.bob)}
     balance = get(f"/en/shop/points/card/{serial(shop.alice)}/balance", token)
-    assert data(balance)["points_balance"] == 0
+    assert data(balance)["balance"]["current_points"] == 0
 
 
 def test_is_good_for_nothing_once_the_member_is_erased(shop: Shop) -> None:

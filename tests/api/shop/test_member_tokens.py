@@ -274,7 +274,7 @@ def test_is_good_for_nothing_in_the_programme_of_a_key_for_a_customer_of_another
     stranger = make_shop()
     token = forged(shop, sub=ids.public("cus", stranger.alice.customer_id))
     refused(get("/en/shop/loyalty-cards", token), 401, "UNAUTHORIZED")
-    refused(get(f"/en/shop/loyalty-cards/{serial(stranger.alice)}", token), 401, "UNAUTHORIZED")
+    refused(get(f"/en/shop/loyalty-cards/{serial(stranger.alice)}", token), 404, "CARD_NOT_FOUND")
 
 
 # Tokens that have ended
