@@ -12,14 +12,9 @@ from cards.models import Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.models import PointDefinition, points_field
+from rewards.money import CENT, money_field
 
 MOST_REACTIVATIONS = 3
-CENT = Decimal("0.01")
-
-
-def money_field(**options) -> models.DecimalField:
-    """This will make a column for an amount of money."""
-    return models.DecimalField(max_digits=15, decimal_places=2, **options)
 
 
 class VoucherRule(models.Model):
