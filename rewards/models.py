@@ -1,4 +1,7 @@
-"""Vouchers: money that points were turned into, and the rule of a kind of points by which they are."""
+"""Vouchers: money that points were turned into, and the rule of a kind of points by which they are.
+
+Rewards and their codes are in `rewards/reward_models.py`.
+"""
 
 import datetime
 from decimal import Decimal
@@ -13,6 +16,9 @@ from loyalty import ids
 from loyalty.models import Program
 from points.models import PointDefinition, points_field
 from rewards.money import CENT, money_field
+from rewards.reward_models import Lapse, Redemption, RedemptionEvent, Reward
+
+__all__ = ["Lapse", "Redemption", "RedemptionEvent", "Reward", "RewardVoucher", "VoucherEvent", "VoucherRule"]
 
 MOST_REACTIVATIONS = 3
 
