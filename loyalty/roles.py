@@ -17,8 +17,9 @@ CHANGEABLE_COLUMNS = {
     "rewards_redemption": "used_at, cancelled_at, lapsed_at",
     "rewards_rewardvoucher": "redeemed_at, reactivations",
 }
-# What runs with the rights of the owner: it erases the words of entries whose customer is erased.
-FUNCTIONS = ("points_erase_words(uuid, timestamptz)",)
+# What runs with the rights of the owner: it erases the words of entries whose customer is erased, and brings codes to
+# the account that theirs was merged into.
+FUNCTIONS = ("points_erase_words(uuid, timestamptz)", "rewards_move_codes(uuid)")
 
 TIMEOUTS = {
     "lock_timeout": "2s",

@@ -5,14 +5,17 @@ said when it was redeemed: they are given back, once, or stay forfeited. It is w
 its customer next, and by `manage.py settle_due` where nobody comes.
 """
 
+import contextlib
 import dataclasses
 import datetime
+import functools
 import uuid
 from collections.abc import Iterator, Sequence
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from cards.membership import CustomerNotFound
 from loyalty import errors, retry
 from points import ledger, reasons
 from points.models import AccountRef
@@ -71,43 +74,43 @@ def write(due: Sequence[Redemption], *, at: datetime.datetime) -> Tally:
     Raises:
         errors.Unavailable: the database did not answer in time.
     """
-
-    def once() -> Tally:
-        with transaction.atomic():
-            returning = [redemption for redemption in due if redemption.lapse == Lapse.RETURN]
-            returns.lock_rewards(returning)
-            if returning:
-                ledger.lock([returns.account_of(redemption) for redemption in returning])
-            locked = returns.lock(due)
-            lapsing = [locked[redemption.pk] for redemption in due if is_due(locked[redemption.pk], at=at)]
-            entries = _give_back([redemption for redemption in lapsing if redemption.lapse == Lapse.RETURN])
-            lapsing = [one for one in lapsing if one.lapse == Lapse.FORFEIT or one.pk in entries]
-            _end(lapsing, entries, at=at)
-            return Tally(lapsed=len(lapsing), returned=len(entries))
-
-    return retry.run(once)
+    while True:
+        with contextlib.suppress(returns.Moved):
+            return retry.run(functools.partial(_write, due, at=at))
+        due = list(_due(at).filter(pk__in=[redemption.pk for redemption in due]))
 
 
-def _give_back(redemptions: Sequence[Redemption]) -> dict[uuid.UUID, uuid.UUID]:
-    """This will post the points of codes back, each at the moment of its end, and answer by code the entry that did;
-    those are left out for whose points there is no room."""
+def _write(due: Sequence[Redemption], *, at: datetime.datetime) -> Tally:
+    with transaction.atomic():
+        returning = [redemption for redemption in due if redemption.lapse == Lapse.RETURN]
+        returns.lock_rewards(returning)
+        if returning:
+            ledger.lock([returns.account_of(redemption) for redemption in returning])
+        locked = returns.lock(due)
+        lapsing = [locked[redemption.pk] for redemption in due if is_due(locked[redemption.pk], at=at)]
+        outcomes = _give_back([redemption for redemption in lapsing if redemption.lapse == Lapse.RETURN])
+        stuck = {key for key, outcome in outcomes.items() if isinstance(outcome.refusal, errors.InvalidPoints)}
+        entries = {key: outcome.entry.id for key, outcome in outcomes.items() if outcome.entry is not None}
+        _end([redemption for redemption in lapsing if redemption.pk not in stuck], entries, at=at)
+        return Tally(lapsed=len(lapsing) - len(stuck), returned=len(entries))
+
+
+def _give_back(redemptions: Sequence[Redemption]) -> dict[uuid.UUID, ledger.Outcome]:
+    """This will post the points of codes back, each at the moment of its end, and answer by code what became of it: an
+    entry; no room for the points; or nobody to give them to, the customer being erased."""
     postings = []
     for redemption in redemptions:
         assert redemption.expires_at is not None
         postings.append(returns.posting(redemption, reason=reasons.CODE_LAPSED, actor=ACTOR, at=redemption.expires_at))
     outcomes = ledger.post_many(postings)
-    given: dict[uuid.UUID, uuid.UUID] = {}
-    for redemption, outcome in zip(redemptions, outcomes, strict=True):
-        if outcome.entry is not None:
-            given[redemption.pk] = outcome.entry.id
-        elif not isinstance(outcome.refusal, errors.InvalidPoints):
-            assert outcome.refusal is not None
+    for outcome in outcomes:
+        if not isinstance(outcome.refusal, errors.InvalidPoints | CustomerNotFound | None):
             raise outcome.refusal
-    return given
+    return {redemption.pk: outcome for redemption, outcome in zip(redemptions, outcomes, strict=True)}
 
 
 def _end(redemptions: Sequence[Redemption], entries: dict[uuid.UUID, uuid.UUID], *, at: datetime.datetime) -> None:
-    returns.restock([redemption for redemption in redemptions if redemption.pk in entries])
+    returns.restock([redemption for redemption in redemptions if redemption.lapse == Lapse.RETURN])
     Redemption.objects.filter(pk__in=[redemption.pk for redemption in redemptions]).update(lapsed_at=at)
     RedemptionEvent.objects.bulk_create(
         returns.event(redemption, RedemptionEvent.Kind.LAPSED, actor=ACTOR, at=at, entry_id=entries.get(redemption.pk))

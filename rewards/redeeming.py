@@ -21,7 +21,7 @@ from cards.membership import MOST_DRAWS
 from loyalty import errors, idempotency, ids, retry
 from loyalty.models import Program
 from loyalty.postgres import prepared
-from points import definitions, expiry, ledger, reasons, statements
+from points import definitions, expiry, heirs, ledger, reasons, statements
 from points.entering import VOUCHER
 from points.models import AccountRef, EntryType
 from rewards import catalogue, lapses, money
@@ -79,6 +79,17 @@ class _CodeTaken(Exception):
     """Unwinds a transaction that drew the code of another redemption."""
 
 
+class _Arrived(Exception):
+    """Unwinds a transaction whose earlier try was committed, although word of it was lost."""
+
+
+class _Merged(Exception):
+    """Unwinds a transaction whose customer has become another: that one's tier, limit and points count."""
+
+    def __init__(self, customer_id: uuid.UUID) -> None:
+        self.customer_id = customer_id
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Redeemed:
     """What the caller is answered, and what was made; None where the answer is that of an earlier call."""
@@ -113,16 +124,20 @@ def redeem(
 
     Raises:
         errors.InvalidParameters: neither a reward nor points are named, or there is no such definition.
+        cards.membership.CustomerNotFound: the customer was erased.
         catalogue.RewardNotFound, RewardUnavailable, RewardOutOfStock, RewardLimitReached, TierRequired, PriceMismatch.
         ledger.InsufficientPoints, errors.InvalidPoints: the points do not suffice, or are no amount.
         ledger.TransactionLimitExceeded, errors.IdempotencyKeyReused, errors.Unavailable.
     """
-    order = _ordered(program, wish, actor=actor, at=at, render=render, key=key)
-    lapses.of_customer(order.account, at=at)
     for _draw in range(MOST_DRAWS):
+        order = _ordered(program, wish, actor=actor, at=at, render=render, key=key)
+        lapses.of_customer(order.account, at=at)
         try:
             made = retry.run(functools.partial(_redeem, order, draw_code(), tried=[]))
         except _CodeTaken:
+            continue
+        except _Merged as merged:
+            wish = dataclasses.replace(wish, customer_id=merged.customer_id)
             continue
         if isinstance(made, errors.Refusal):
             raise made
@@ -190,21 +205,23 @@ def _redeem(order: _Order, code: str, *, tried: list[Redeemed]) -> Redeemed | er
     """This will post an order under a code, in one transaction that a refusal does not undo: what was due stays
     written. `tried` keeps what was made for a retry after a lost COMMIT."""
     with transaction.atomic():
-        if tried and Redemption.objects.filter(pk=order.redemption_id).exists():
-            return tried[0]
         reward = order.reward
         # What is gone is gone; what there is no end of need not be counted.
         if reward is not None and reward.stock:
             reward = catalogue.locked(reward)
-        sale = _Sale(order, reward, code)
+        sale = _Sale(order, reward, code, is_tried=bool(tried))
         posting = dataclasses.replace(
             order.posting, of_balance=sale.price, note=dataclasses.replace(order.posting.note, reference=code)
         )
         try:
             outcome = ledger.post(posting, render=sale.hand_out)
+        except _Arrived:
+            return tried[0]
         except errors.Unavailable:
             raise
         except errors.Refusal as refusal:
+            if heir := heirs.of([order.account.id]):
+                raise _Merged(heir[order.account.id]) from refusal
             return refusal
         assert outcome.answer is not None
         made = Redeemed(answer=outcome.answer, redemption=sale.redemption)
@@ -216,8 +233,9 @@ def _redeem(order: _Order, code: str, *, tried: list[Redeemed]) -> Redeemed | er
 class _Sale:
     """One try to redeem, under the locks that it needs."""
 
-    def __init__(self, order: _Order, reward: Reward | None, code: str) -> None:
+    def __init__(self, order: _Order, reward: Reward | None, code: str, *, is_tried: bool) -> None:
         self.order = order
+        self.is_tried = is_tried
         self.reward = reward
         self.code = code
         self.redemption: Redemption | None = None
@@ -228,7 +246,11 @@ class _Sale:
         Raises:
             PriceMismatch, RewardUnavailable, RewardOutOfStock, TierRequired, RewardLimitReached.
             errors.InvalidPoints: points alone are none, or worth too much.
+            _Arrived: it was redeemed already, by a try that was lost.
         """
+        # Under the lock: before, that try might still be on its way.
+        if self.is_tried and Redemption.objects.filter(pk=self.order.redemption_id).exists():
+            raise _Arrived
         if self._refusal is not None:
             raise self._refusal
         return self.reward.points_cost if self.reward else cast(Decimal, self.order.points)
@@ -238,8 +260,11 @@ class _Sale:
 
         Raises:
             _CodeTaken: another redemption of the programme has the code.
+            _Merged: the points were another customer's by now.
         """
         assert outcome.entry is not None
+        if outcome.posting.account.id != self.order.account.id:
+            raise _Merged(outcome.posting.account.customer_id)
         redemption = self._written(outcome)
         columns = [field.attname for field in Redemption._meta.concrete_fields]
         with connection.cursor() as cursor:

@@ -3,10 +3,13 @@
 Locks are taken in the order of the whole service: the caller's record, rewards by id, accounts, redemptions by id.
 """
 
+import contextlib
 import datetime
 import re
+import uuid
+from collections.abc import Callable, Iterable
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from loyalty import errors, ids
 from loyalty.models import Program
@@ -49,7 +52,7 @@ class RedemptionExpired(errors.Refusal):
     message = "The code has expired."
 
 
-_ENDED: dict[Redemption.State, type[errors.Refusal]] = {
+_REFUSALS: dict[Redemption.State, type[errors.Refusal]] = {
     Redemption.State.USED: AlreadyUsed,
     Redemption.State.CANCELLED: RedemptionCancelled,
     Redemption.State.EXPIRED: RedemptionExpired,
@@ -83,13 +86,16 @@ def use(*, program: Program, reference: str, actor: str, at: datetime.datetime) 
         RedemptionNotFound, AlreadyUsed, RedemptionCancelled, RedemptionExpired.
         errors.Unavailable: the database did not answer in time.
     """
-    redemption = find(program=program, reference=reference, at=at)
-    with transaction.atomic():
-        redemption = _locked(redemption, at)
-        redemption.used_at = at
-        redemption.save(update_fields=["used_at"])
-        returns.event(redemption, RedemptionEvent.Kind.USED, actor=actor, at=at).save(force_insert=True)
-    return redemption
+
+    def deed(redemption: Redemption) -> Redemption:
+        with transaction.atomic():
+            redemption = _locked(redemption, at)
+            redemption.used_at = at
+            redemption.save(update_fields=["used_at"])
+            returns.event(redemption, RedemptionEvent.Kind.USED, actor=actor, at=at).save(force_insert=True)
+        return redemption
+
+    return _ended(program, reference, at, deed)
 
 
 def cancel(*, program: Program, reference: str, actor: str, at: datetime.datetime) -> Redemption:
@@ -98,31 +104,53 @@ def cancel(*, program: Program, reference: str, actor: str, at: datetime.datetim
 
     Raises:
         RedemptionNotFound, AlreadyUsed, RedemptionCancelled, RedemptionExpired.
+        cards.membership.CustomerNotFound: the customer was erased.
         errors.InvalidPoints: the account has no room for the points.
         ledger.TransactionLimitExceeded, errors.Unavailable.
     """
-    redemption = find(program=program, reference=reference, at=at)
-    # What has ended stays so: nothing need be locked to say it.
-    _require_active(redemption, at)
-    account = returns.account_of(redemption)
-    posting = returns.posting(redemption, reason=reasons.CODE_CANCELLED, actor=actor, at=at)
-    try:
-        with transaction.atomic():
-            returns.lock_rewards([redemption])
-            ledger.lock([account])
-            redemption = _locked(redemption, at)
-            redemption.cancelled_at = at
-            redemption.save(update_fields=["cancelled_at"])
-            returns.event(
-                redemption, RedemptionEvent.Kind.CANCELLED, actor=actor, at=at, entry_id=posting.entry_id
-            ).save(force_insert=True)
-            returns.restock([redemption])
-            ledger.post(posting)
-    except (ledger.TransactionLimitExceeded, errors.InvalidPoints):
-        # What was due stays written.
-        ledger.settle([account], at=at)
-        raise
-    return redemption
+
+    def deed(redemption: Redemption) -> Redemption:
+        account = returns.account_of(redemption)
+        posting = returns.posting(redemption, reason=reasons.CODE_CANCELLED, actor=actor, at=at)
+        try:
+            with transaction.atomic():
+                returns.lock_rewards([redemption])
+                ledger.lock([account])
+                redemption = _locked(redemption, at)
+                redemption.cancelled_at = at
+                redemption.save(update_fields=["cancelled_at"])
+                returns.event(
+                    redemption, RedemptionEvent.Kind.CANCELLED, actor=actor, at=at, entry_id=posting.entry_id
+                ).save(force_insert=True)
+                returns.restock([redemption])
+                ledger.post(posting)
+        except (ledger.TransactionLimitExceeded, errors.InvalidPoints):
+            # What was due stays written.
+            ledger.settle([account], at=at)
+            raise
+        return redemption
+
+    return _ended(program, reference, at, deed)
+
+
+def move(*, account_ids: Iterable[uuid.UUID]) -> None:
+    """This will bring the codes of accounts to those that they were merged into, in the transaction that merged them:
+    they are the other customer's then, and count towards that one's limits."""
+    with connection.cursor() as cursor:
+        for account_id in account_ids:
+            cursor.execute("SELECT rewards_move_codes(%s)", [account_id])
+
+
+def _ended(
+    program: Program, reference: str, at: datetime.datetime, deed: Callable[[Redemption], Redemption]
+) -> Redemption:
+    """This will do what ends a code, and answer the code then; again where it went to another customer meanwhile."""
+    while True:
+        redemption = find(program=program, reference=reference, at=at)
+        # What has ended stays so: nothing need be locked to say it.
+        _require_active(redemption, at)
+        with contextlib.suppress(returns.Moved):
+            return deed(redemption)
 
 
 def _read(program: Program, reference: str) -> Redemption:
@@ -151,5 +179,5 @@ def _locked(redemption: Redemption, at: datetime.datetime) -> Redemption:
 
 
 def _require_active(redemption: Redemption, at: datetime.datetime) -> None:
-    if refusal := _ENDED.get(redemption.state(at)):
+    if refusal := _REFUSALS.get(redemption.state(at)):
         raise refusal

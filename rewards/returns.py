@@ -15,6 +15,10 @@ from points.models import AccountRef, EntryType
 from rewards.models import Redemption, RedemptionEvent, Reward
 
 
+class Moved(Exception):
+    """Unwinds a transaction: a code is another account's by now, which has to be locked before it."""
+
+
 def account_of(redemption: Redemption) -> AccountRef:
     """This will answer the account that paid."""
     return AccountRef(program=redemption.program, definition=redemption.definition, customer_id=redemption.customer_id)
@@ -40,11 +44,17 @@ def lock_rewards(redemptions: Iterable[Redemption]) -> None:
 
 
 def lock(redemptions: Iterable[Redemption]) -> dict[uuid.UUID, Redemption]:
-    """This will lock codes until the transaction ends, and answer by id what they are now."""
+    """This will lock codes until the transaction ends, and answer by id what they are now.
+
+    Raises:
+        Moved: an account was merged into another since its code was read.
+    """
     known = {redemption.pk: redemption for redemption in redemptions}
     found = list(Redemption.objects.select_for_update(no_key=True).filter(pk__in=known).order_by("pk"))
     for redemption in found:
         before = known[redemption.pk]
+        if redemption.account_id != before.account_id:
+            raise Moved
         redemption.program, redemption.definition = before.program, before.definition
     return {redemption.pk: redemption for redemption in found}
 

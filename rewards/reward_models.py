@@ -161,7 +161,8 @@ class Reward(models.Model):
 
 
 class Redemption(models.Model):
-    """Points that were redeemed for a code. Only its state changes, and once: it is used, cancelled or has lapsed."""
+    """Points that were redeemed for a code. Only its state changes, and once: it is used, cancelled or has lapsed. It
+    goes with its account where that is merged into another."""
 
     class State(models.TextChoices):
         """What can be done with the code."""
@@ -245,6 +246,7 @@ class Redemption(models.Model):
                 condition=models.Q(cancelled_at=None) & (models.Q(lapsed_at=None) | models.Q(lapse="forfeit")),
                 name="redemption_customer_reward",
             ),
+            models.Index(fields=["customer", "id"], name="redemption_customer"),
         ]
 
     def __str__(self) -> str:

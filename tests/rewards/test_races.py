@@ -163,6 +163,24 @@ def test_a_reward_does_not_wait_for_another(shop: Shop) -> None:
     assert kinds([*outcomes, waiting.result()]) == {redeeming.Redeemed: 3}
 
 
+@pytest.mark.parametrize("deed", ["ask", "cancel", "find"])
+def test_a_reward_is_locked_before_the_account(shop: Shop, deed: str) -> None:
+    alice = shop.customer(300)
+    reward = shop.reward(stock=5, code_valid_days=2, lapse="return")
+    made = shop.redeem(alice, reward)
+    work = {
+        "ask": functools.partial(shop.ask, alice, reward),
+        "cancel": functools.partial(shop.cancel, made),
+        "find": functools.partial(shop.find, made, days(2)),
+    }[deed]
+    with transaction.atomic():
+        catalogue.locked(reward)
+        waiting = Waiting(work)
+        # Whoever had this one first would wait for this transaction now, and it for them.
+        ledger.lock([alice.account])
+    assert not isinstance(waiting.result(), errors.Refusal)
+
+
 def test_a_reward_without_stock_is_not_locked(shop: Shop) -> None:
     endless = shop.reward(per_customer_limit=2, min_tier="bronze")
     sold_out = shop.reward(stock=0)
@@ -205,12 +223,16 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
+@pytest.mark.parametrize("seconds_late", [0, 0.5])
+@pytest.mark.parametrize("stock_", [None, 3], ids=["without stock", "with stock"])
 @pytest.mark.parametrize("is_keyed", [False, True], ids=["without key", "with key"])
-def test_makes_one_code_where_the_answer_to_the_commit_is_lost(shop: Shop, proxy: Proxy, is_keyed: bool) -> None:
-    alice = shop.customer(300)
-    reward = shop.reward(stock=3)
-    proxy.lose(1)
+def test_makes_one_code_where_the_answer_to_the_commit_is_lost(
+    shop: Shop, proxy: Proxy, is_keyed: bool, stock_: int | None, seconds_late: float
+) -> None:
+    alice = shop.customer(150)
+    reward = shop.reward(stock=stock_)
+    proxy.lose(1, seconds_late=seconds_late)
     made = shop.ask(alice, reward, key=key("r-1") if is_keyed else None)
     assert proxy.lost == 1
     assert (made.answer.replayed, [one.code in made.answer.body.decode() for one in codes(alice)]) == (False, [True])
-    assert (alice.balance, stock(reward)) == (200, 2)
+    assert (alice.balance, stock(reward)) == (50, stock_ and 2)
