@@ -8,8 +8,8 @@ import pytest
 from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 
 from cards.membership import CustomerNotFound
-from points import moves
-from rewards import lapses, redeeming, redemptions
+from cards.models import Customer
+from rewards import lapses, persons, redeeming, redemptions
 from rewards.models import Redemption
 from tests.points.threads import Waiting
 from tests.points.till import NOON, Till, days
@@ -18,9 +18,8 @@ from tests.rewards.test_redeem import refused
 
 
 def merge(old: Till, new: Till) -> None:
-    with transaction.atomic():
-        moves.merge(old=[old.account], new=[new.account], actor="till", at=NOON)
-        redemptions.move(account_ids=[old.account.id])
+    one, other = (Customer.objects.get(pk=till.account.customer_id) for till in (old, new))
+    persons.merge(customer=one, into=other, actor="till", at=NOON)
 
 
 def test_are_the_other_customers_and_count_towards_that_ones_limit(shop: Shop) -> None:
@@ -78,8 +77,7 @@ def test_end_as_the_other_customers_where_the_merge_was_faster(shop: Shop, deed:
         ),
     }
     with transaction.atomic():
-        moves.merge(old=[alice.account], new=[anna.account], actor="till", at=NOON)
-        redemptions.move(account_ids=[alice.account.id])
+        merge(alice, anna)
         waiting = Waiting(works[deed])
     waiting.result()
     assert Redemption.objects.get(pk=made.pk).customer_id == anna.account.customer_id
@@ -91,8 +89,7 @@ def test_of_an_erased_customer_lapse_and_are_not_cancelled(shop: Shop) -> None:
     alice = shop.customer(150)
     reward = shop.reward(code_valid_days=2, lapse="return", stock=5)
     made = shop.redeem(alice, reward)
-    with transaction.atomic():
-        moves.forfeit(accounts=[alice.account], actor="till", at=NOON)
+    persons.erase(customer=Customer.objects.get(pk=alice.account.customer_id), actor="till", at=NOON)
     before = alice.everything()
     refused(CustomerNotFound, lambda: shop.cancel(made))
     refused(CustomerNotFound, lambda: shop.redeem(alice, reward))
