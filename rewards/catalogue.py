@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 
-from loyalty import errors
+from loyalty import errors, xids
 from loyalty.models import Program
 from points import definitions
 from rewards.models import Reward
@@ -51,7 +51,7 @@ def change(*, program: Program, reward_id: uuid.UUID | None, **said: Any) -> Rew
         _check(reward)
         if said:
             reward.save(update_fields=said)
-    return reward
+    return find(program=program, reward_id=reward.pk)
 
 
 def find(*, program: Program, reward_id: uuid.UUID | None) -> Reward:
@@ -74,11 +74,23 @@ def locked(reward: Reward) -> Reward:
 
 
 def of_program(*, program: Program, is_active: bool | None = None, category: str | None = None) -> QuerySet[Reward]:
-    """This will answer the programme's rewards: those that are switched on or off, those of a category, or all."""
-    found = program.rewards.select_related("definition")
+    """This will answer the programme's rewards, the newest first, in an order that a cursor can rely on: those that are
+    switched on or off, those of a category, or all. Left out are the newest, as long as a transaction runs whose
+    rewards could still come before them."""
+    found = xids.settled(program.rewards.select_related("definition").order_by("-xid", "-id"))
     if is_active is not None:
         found = found.filter(is_active=is_active)
     return found if category is None else found.filter(category=category)
+
+
+def after(rewards: QuerySet[Reward], reward: Reward) -> QuerySet[Reward]:
+    """This will answer those of a list that come after one of them: the older ones."""
+    return xids.earlier(rewards, reward)
+
+
+def before(rewards: QuerySet[Reward], reward: Reward) -> QuerySet[Reward]:
+    """This will answer those of a list that come before one of them, the nearest first."""
+    return xids.later(rewards, reward).reverse()
 
 
 def _check(reward: Reward) -> None:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from cards.models import Customer
-from loyalty import ids
+from loyalty import ids, xids
 from loyalty.models import Program
 from points import rules
 from points.expiry import MAX_DAYS
@@ -100,6 +100,7 @@ class Reward(models.Model):
     )
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    xid = xids.field()
 
     class Meta:
         constraints = [
@@ -131,7 +132,7 @@ class Reward(models.Model):
                 name="reward_code_valid_days_positive",
             ),
         ]
-        indexes = [models.Index(fields=["program", "id"], name="reward_program_id")]
+        indexes = [models.Index(fields=["program", "xid", "id"], name="reward_program_xid")]
 
     def __str__(self) -> str:
         return self.name
