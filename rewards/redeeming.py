@@ -73,6 +73,7 @@ class PriceMismatch(errors.Refusal):
 
     def __init__(self, *, price: Decimal) -> None:
         super().__init__(f"The reward costs {price.normalize():f} points.")
+        self.faults = {"points": [self.message]}
 
 
 class _CodeTaken(Exception):
@@ -123,7 +124,8 @@ def redeem(
     """This will take points for a code, and answer it as `render` words it; the same key gets the same answer.
 
     Raises:
-        errors.InvalidParameters: neither a reward nor points are named, or there is no such definition.
+        errors.MissingParameters: neither a reward nor points are named.
+        errors.InvalidParameters: there is no such definition, or the reward is bought with other points.
         cards.membership.CustomerNotFound: the customer was erased.
         catalogue.RewardNotFound, RewardUnavailable, RewardOutOfStock, RewardLimitReached, TierRequired, PriceMismatch.
         ledger.InsufficientPoints, errors.InvalidPoints: the points do not suffice, or are no amount.
@@ -173,7 +175,7 @@ def _ordered(
         if wish.definition not in (None, reward.definition.code):
             raise errors.InvalidParameters({"definition": ["The reward is bought with other points."]}, rule="exists")
     elif wish.points is None:
-        raise errors.InvalidParameters({"points": ["Send reward_id, points or both."]}, rule="required")
+        raise errors.MissingParameters({"points": ["Send reward_id, points or both."]}, rule="required")
     kind = reward.definition if reward else definitions.find(program, wish.definition)
     account = AccountRef(program=program, definition=kind, customer_id=wish.customer_id)
     note = ledger.Note(

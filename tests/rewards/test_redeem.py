@@ -109,7 +109,7 @@ def test_redeems_points_of_the_kind_that_a_reward_or_the_caller_names(shop: Shop
 
 
 def test_needs_a_reward_or_points(shop: Shop) -> None:
-    assert refused(errors.InvalidParameters, lambda: shop.redeem(shop.customer(10))).faults.keys() == {"points"}
+    assert refused(errors.MissingParameters, lambda: shop.redeem(shop.customer(10))).faults.keys() == {"points"}
 
 
 REFUSED = [
