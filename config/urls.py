@@ -19,6 +19,7 @@ from points.api import management_transactions as transactions
 from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders, v1_explain, v1_holds, v3, v3_bulk
 from points.api import v1 as points_v1
+from rewards.api import v1 as rewards_v1
 from rewards.api import v3 as vouchers
 
 register_converter(languages.LocaleConverter, "locale")
@@ -73,6 +74,12 @@ customers_face = [
     path("holds/<str:hold_id>/capture", v1_holds.HoldsViewSet.as_view({"post": "capture"})),
     path("holds/<str:hold_id>/release", v1_holds.HoldsViewSet.as_view({"post": "release"})),
     path("transfers", v1_holds.TransfersViewSet.as_view({"post": "create"})),
+    path("points/redeem", rewards_v1.RedemptionsViewSet.as_view({"post": "redeem"})),
+    path("redemptions/<str:redemption_id>", rewards_v1.RedemptionsViewSet.as_view({"get": "retrieve"})),
+    path("redemptions/<str:redemption_id>/use", rewards_v1.RedemptionsViewSet.as_view({"post": "use"})),
+    path("redemptions/<str:redemption_id>/cancel", rewards_v1.RedemptionsViewSet.as_view({"post": "cancel"})),
+    path("rewards", rewards_v1.RewardsViewSet.as_view({"get": "list", "post": "create"})),
+    path("rewards/<str:reward_id>", rewards_v1.RewardsViewSet.as_view({"get": "retrieve", "patch": "update"})),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 

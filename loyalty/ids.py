@@ -7,7 +7,7 @@ import uuid
 import uuid_utils.compat
 
 # Without those that are read for one another; 16 of them are 80 bits.
-_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _GROUPS, _GROUP = 4, 4
 _HEX = re.compile(r"[0-9a-f]{32}")
 
@@ -19,8 +19,12 @@ def new_id() -> uuid.UUID:
 
 def draw_code() -> str:
     """This will draw a code that nobody can guess, in groups that people can read out: `4K7P-2MWX-9HRD-T3QZ`."""
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    return "-".join(groups)
+    return "-".join(draw_letters(_GROUP) for _ in range(_GROUPS))
+
+
+def draw_letters(count: int) -> str:
+    """This will draw so many letters and digits that nobody can guess, and that are not read for one another."""
+    return "".join(secrets.choice(LETTERS) for _ in range(count))
 
 
 def public(prefix: str, key: uuid.UUID) -> str:

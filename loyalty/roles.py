@@ -8,15 +8,18 @@ INSERT_ONLY = (
     "points_pointtransaction",
     "points_rulebook",
     "points_tierchange",
+    "rewards_redemptionevent",
     "rewards_voucherevent",
 )
 CHANGEABLE_COLUMNS = {
     "points_hold": "status, captured_points, resolved_at, resolved_by_id",
     "points_pointlot": "remaining",
+    "rewards_redemption": "used_at, cancelled_at, lapsed_at",
     "rewards_rewardvoucher": "redeemed_at, reactivations",
 }
-# What runs with the rights of the owner: it erases the words of entries whose customer is erased.
-FUNCTIONS = ("points_erase_words(uuid, timestamptz)",)
+# What runs with the rights of the owner: it erases the words of entries whose customer is erased, and brings codes to
+# the account that theirs was merged into.
+FUNCTIONS = ("points_erase_words(uuid, timestamptz)", "rewards_move_codes(uuid)")
 
 TIMEOUTS = {
     "lock_timeout": "2s",

@@ -21,7 +21,8 @@ from points.models import EntryType, PointTransaction
 from points.page import Other
 from points.postings import Posting
 
-# No caller can write both into an entry: what has them paid for a voucher that can still be redeemed.
+# No caller can write both into an entry: what has them paid for a voucher that can still be redeemed. No caller can
+# write this source beside a reference either: what has both paid for a code that can be used.
 VOUCHER, VOUCHER_NUMBER = "RewardVoucher", "voucher_number"
 
 
@@ -184,6 +185,8 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
     target = found.entry
     if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
         raise NotReversible(gettext("These points were turned into a voucher."))
+    if target.source == VOUCHER and target.reference is not None and not posting.ends_code:
+        raise NotReversible(gettext("These points paid for a code. Cancel the code."))
     undone = store.reversed_points(found)
     line = posting.note.line_item_id or target.line_item_id
     note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)

@@ -26,7 +26,8 @@ class Posting:
     worked the id out from what the entry stands for, and where the account has that entry, this is a replay.
     `may_be_nothing`: a deed that earns nothing is no refusal. `lasts`: for how long points are held; `hold_id`: which
     hold is captured or released. `receiver`: to whom points are sent, `received_id`: by which entry there. `came_from`:
-    the accounts that were named, and the entry's id in each, where those were merged into this one.
+    the accounts that were named, and the entry's id in each, where those were merged into this one. `ends_code`: the
+    code that the reversed points paid for can be used no more.
     """
 
     type: EntryType
@@ -46,6 +47,7 @@ class Posting:
     receiver: AccountRef | None = None
     received_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
     came_from: tuple[tuple[uuid.UUID, uuid.UUID], ...] = ()
+    ends_code: bool = False
     key: idempotency.Key | None = None
     entry_id: uuid.UUID = dataclasses.field(default_factory=ids.new_id)
     is_named: bool = False

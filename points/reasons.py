@@ -19,10 +19,12 @@ ERASED = gettext_noop("Erased")  # points.models.ERASED
 PURCHASE = Kind.PURCHASE.label
 CANCELLED = gettext_noop("Order cancelled")
 REFUNDED = gettext_noop("Order refunded")
+CODE_CANCELLED = gettext_noop("Code cancelled")
+CODE_LAPSED = gettext_noop("Code not used in time")
 
 _OURS = {
     *(ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, LAPSED, RELEASED, HELD, MERGED, FORFEITED, ERASED),
-    *(INITIAL, REDEEMED, CANCELLED, REFUNDED),
+    *(INITIAL, REDEEMED, CANCELLED, REFUNDED, CODE_CANCELLED, CODE_LAPSED),
     *Kind.labels,
 }
 

@@ -1,4 +1,4 @@
-"""Entries and customers that were restored into another Postgres server.
+"""Entries, customers and rewards that were restored into another Postgres server.
 
 Each carries the number of the transaction that wrote it, and lists over a programme are ordered by it. Another server
 counts its transactions anew: what was restored seems to come from the future there, and would be left out of those
@@ -9,15 +9,18 @@ from django.db import connections, transaction
 
 # The lowest number that a transaction can have: before all that this server will count.
 FIRST = 3
+# What else is listed in that order, by programme.
+_OTHERS = ("cards_customer", "rewards_reward")
 
 
 def adopt() -> int:
     """This will put restored entries before all that come, in the order of their ids, and answer how many they were;
-    customers likewise.
+    customers and rewards likewise.
 
-    Works as the owner, and keeps postings waiting meanwhile. Nothing else about an entry or a customer changes.
+    Works as the owner, and keeps postings waiting meanwhile. Nothing else about any of them changes.
     """
-    _adopt_customers()
+    for table in _OTHERS:
+        _adopt(table)
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM loyalty_program p WHERE EXISTS ("
@@ -33,11 +36,11 @@ def adopt() -> int:
         return adopted
 
 
-def _adopt_customers() -> None:
+def _adopt(table: str) -> None:
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
-            "UPDATE cards_customer SET xid = %s::text::xid8 WHERE EXISTS ("
+            f"UPDATE {table} SET xid = %s::text::xid8 WHERE EXISTS ("
             " SELECT FROM loyalty_program p WHERE EXISTS ("
-            " SELECT FROM cards_customer c WHERE c.program_id = p.id AND c.xid > pg_current_xact_id()))",
+            f" SELECT FROM {table} r WHERE r.program_id = p.id AND r.xid > pg_current_xact_id()))",
             [FIRST],
         )

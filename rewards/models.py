@@ -1,4 +1,7 @@
-"""Vouchers: money that points were turned into, and the rule of a kind of points by which they are."""
+"""Vouchers: money that points were turned into, and the rule of a kind of points by which they are.
+
+Rewards and their codes are in `rewards/reward_models.py`.
+"""
 
 import datetime
 from decimal import Decimal
@@ -12,14 +15,12 @@ from cards.models import Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.models import PointDefinition, points_field
+from rewards.money import CENT, money_field
+from rewards.reward_models import Lapse, Redemption, RedemptionEvent, Reward
+
+__all__ = ["Lapse", "Redemption", "RedemptionEvent", "Reward", "RewardVoucher", "VoucherEvent", "VoucherRule"]
 
 MOST_REACTIVATIONS = 3
-CENT = Decimal("0.01")
-
-
-def money_field(**options) -> models.DecimalField:
-    """This will make a column for an amount of money."""
-    return models.DecimalField(max_digits=15, decimal_places=2, **options)
 
 
 class VoucherRule(models.Model):

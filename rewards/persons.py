@@ -13,6 +13,7 @@ from cards.models import Card, Customer
 from loyalty import errors, idempotency, ids
 from points import accounts, moves
 from points.models import PointAccount
+from rewards import redemptions
 
 # How often others may merge one of the two first.
 _MOST_TRIES = 5
@@ -30,7 +31,7 @@ class MergedIntoItself(errors.InvalidParameters):
 
 def merge(*, customer: Customer, into: Customer, actor: str, at: datetime.datetime) -> Customer:
     """This will bring all that a customer has to another one, who is the same person, and answer that one: cards,
-    points, holds. From then on every name of the one means the other; codes and vouchers of the one are the other's.
+    points, holds, codes. From then on every name of the one means the other; vouchers of the one are the other's.
 
     What the survivor does not say is taken over: e-mail address, name, phone, language. Repeated, it answers the same.
 
@@ -75,7 +76,9 @@ def erase(*, customer: Customer, actor: str, at: datetime.datetime) -> None:
 
 def _merge(old: Customer, new: Customer, *, actor: str, at: datetime.datetime) -> Customer:
     program = old.program
-    moves.merge(old=accounts.all_of(program, old.pk), new=accounts.all_of(program, new.pk), actor=actor, at=at)
+    leaving = accounts.all_of(program, old.pk)
+    moves.merge(old=leaving, new=accounts.all_of(program, new.pk), actor=actor, at=at)
+    redemptions.move(account_ids=[account.id for account in leaving])
     rows = Customer.objects.filter(pk__in=[old.pk, new.pk]).order_by("pk").select_for_update(no_key=True).in_bulk()
     old, new = rows[old.pk], rows[new.pk]
     # Whoever was merged into the one is one of the other's now: every name is one step away.

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import decimal
 import uuid
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -17,7 +16,8 @@ from points import descriptions, expiry, ledger, statements
 from points.description_models import DescriptionCode
 from points.entering import VOUCHER, VOUCHER_NUMBER
 from points.models import AccountRef, EntryType
-from rewards.models import CENT, MOST_REACTIVATIONS, RewardVoucher, VoucherEvent, VoucherRule
+from rewards import money
+from rewards.models import MOST_REACTIVATIONS, RewardVoucher, VoucherEvent, VoucherRule
 
 
 class RewardVoucherNotFound(errors.NotFound):
@@ -71,9 +71,6 @@ class NoVoucher(errors.InvalidPoints):
     """These points make no voucher: they are too few or too many, or no whole steps."""
 
 
-_TOO_MUCH = Decimal(10**13)  # What the column of a voucher's value does not hold.
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Conversion:
     """So many points become so much money."""
@@ -105,10 +102,8 @@ def work_out(rule: VoucherRule, *, balance: Decimal, asked: Decimal | None) -> C
         value = points // step * rule.step_value
     else:
         assert rule.point_value is not None
-        # Seventeen digits by twelve: exact, where decimal's context keeps 28.
-        with decimal.localcontext(prec=50):
-            value = (points * rule.point_value).quantize(CENT, rounding=decimal.ROUND_DOWN)
-    if not 0 < value < _TOO_MUCH:
+        value = money.worth(points, rule.point_value)
+    if not 0 < value < money.TOO_MUCH:
         raise NoVoucher(points, "These points are worth less, or more, than a voucher can be.")
     return Conversion(points=points, value=value)
 

@@ -31,6 +31,8 @@ WORDS: Mapping[str, tuple[str, Any]] = {
     "phone": ("Telephone number.", "+370 600 00000"),
     "points_balance": ("Points that can be spent.", 250),
     "rank": ("1: the lowest.", 2),
+    "redemption_id": ("Id of a redemption, or its code in any case.", "REDEEM-7GQ4XN"),
+    "reward_id": ("Id of a reward.", "rwd_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"),
     "starting_after": ("Id of the last row of a page: asks for the page after it.", None),
     "tier": ("Name of the customer's tier; null: none.", "Silver"),
 }

@@ -247,6 +247,12 @@ def end(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.d
     return expiry.end_of_day(day=moment, zone=zone)
 
 
+def until(moment: datetime.datetime | datetime.date, zone: ZoneInfo) -> datetime.datetime:
+    """This will answer the first instant at which something is over that holds until a moment; a bare date means all of
+    its day."""
+    return moment if isinstance(moment, datetime.datetime) else expiry.end_of_day(day=moment, zone=zone)
+
+
 def whole(value: Any, *, minimum: int, maximum: int) -> int:
     """This will read a whole number of a query string.
 

@@ -39,6 +39,12 @@ def test_lets_the_runtime_role_change_of_a_voucher_only_its_use():
     assert changeable_columns("rewards_voucherevent") == set()
 
 
+def test_lets_the_runtime_role_change_of_a_redemption_only_its_state():
+    assert granted("rewards_redemption") == granted("rewards_redemptionevent") == {"SELECT", "INSERT"}
+    assert changeable_columns("rewards_redemption") == {"used_at", "cancelled_at", "lapsed_at"}
+    assert changeable_columns("rewards_redemptionevent") == set()
+
+
 def test_lets_the_runtime_role_change_what_is_left_of_a_lot():
     assert granted("points_pointlot") == {"SELECT", "INSERT"}
     assert changeable_columns("points_pointlot") == {"remaining"}
@@ -64,6 +70,7 @@ def test_lets_the_runtime_role_keep_all_other_tables():
         others = set(connection.introspection.table_names(cursor))
     others -= {"points_pointtransaction", "points_lotuse", "points_pointlot", "points_tierchange", "points_rulebook"}
     others -= {"points_hold", "rewards_rewardvoucher", "rewards_voucherevent"}
+    others -= {"rewards_redemption", "rewards_redemptionevent"}
     assert {table: granted(table) for table in others} == {
         table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
     }

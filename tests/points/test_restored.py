@@ -10,6 +10,7 @@ from cards.models import Customer
 from loyalty.models import Program
 from points import definitions, histories, ledger, restored
 from points.models import PointTransaction
+from rewards import catalogue
 
 AT = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 
@@ -61,6 +62,19 @@ def test_are_customers_too() -> None:
 
     people.append(Customer.objects.create(program=program))
     assert list(customers.listed(program=program)) == people[::-1]
+
+
+def test_are_rewards_too() -> None:
+    program = definitions.create_program(slug=f"restored-{datetime.datetime.now(datetime.UTC):%H%M%S%f}")
+    rewards = [catalogue.create(program=program, name="Coffee", points_cost=100) for _ in range(3)]
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE rewards_reward SET xid = '1000000000000' WHERE id = %s", [rewards[1].pk])
+    assert rewards[1] not in catalogue.of_program(program=program)
+
+    restored.adopt()
+
+    rewards.append(catalogue.create(program=program, name="Coffee", points_cost=100))
+    assert list(catalogue.of_program(program=program)) == rewards[::-1]
 
 
 def test_still_never_change() -> None:
