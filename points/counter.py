@@ -77,7 +77,8 @@ class Desk:
         needs: dict[uuid.UUID, Decimal] | None = None,
         holding: Iterable[uuid.UUID] = (),
     ) -> None:
-        """Take the accounts of which points are to be held, too: all their holds are read."""
+        """Take the accounts of which points are to be held, too: all their holds are read, to know how many there are.
+        Of those that lapse by the clock, the lots are read, too."""
         self.rows = rows
         self.refs = refs
         # The account's clock, which never goes back: by an `at` from before the wait for the lock, a lot that another
@@ -88,7 +89,7 @@ class Desk:
         )
         with_holds = {row.id for row in rows.values() if row.held and store.is_due(row, self.clocks[row.id])}
         with_holds |= {account_id for account_id in holding if rows[account_id].held}
-        self.holds = hold_store.active(with_holds) if with_holds else {}
+        self.holds = hold_store.active(with_holds, lapsing_by=self.clocks) if with_holds else {}
 
     def open(self) -> dict[uuid.UUID, Book]:
         """This will open a book on each account, with nothing done in it yet."""

@@ -160,7 +160,8 @@ def _hold(book: Book, hold_id: uuid.UUID) -> Held:
     Raises:
         HoldNotFound: it has none of that id.
     """
-    if hold_id not in book.holds:
+    hold = book.holds.get(hold_id)
+    if hold is None or any(lot_id not in book.lots for lot_id, _ in hold.pins):
         book.load_holds(hold_store.find(book.account.id, hold_id))
     if hold_id not in book.holds:
         raise HoldNotFound

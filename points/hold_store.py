@@ -46,21 +46,32 @@ UPDATE = (
 )
 
 
-def active(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Pinned]]:
-    """This will read the holds of accounts that nobody has resolved, each with the lots that it is pinned to."""
-    return _read("h.account_id = ANY(%s::uuid[]) AND h.status = %s", [list(account_ids), Hold.Status.ACTIVE.value])
+def active(
+    account_ids: Iterable[uuid.UUID], *, lapsing_by: Mapping[uuid.UUID, datetime.datetime] | None = None
+) -> dict[uuid.UUID, list[Pinned]]:
+    """This will read the holds of accounts that nobody has resolved: each with the lots that it is pinned to, or only
+    those with them that lapse by the account's moment. A hold may be pinned to as many lots as there are."""
+    holds = _read("h.account_id = ANY(%s::uuid[]) AND h.status = %s", [list(account_ids), Hold.Status.ACTIVE.value])
+    if lapsing_by is None:
+        return _with_lots(holds)
+    lapsing = {
+        account_id: [hold for hold in held if hold.expires_at <= lapsing_by[account_id]]
+        for account_id, held in holds.items()
+    }
+    lots = {hold.id: lots for pinned in _with_lots(lapsing).values() for hold, lots in pinned}
+    return {account_id: [(hold, lots.get(hold.id, [])) for hold in held] for account_id, held in holds.items()}
 
 
 def find(account_id: uuid.UUID, hold_id: uuid.UUID) -> list[Pinned]:
     """This will read a hold of the account, if it has it, with its lots."""
-    return _read("h.account_id = %s AND h.id = %s", [account_id, hold_id]).get(account_id, [])
+    return _with_lots(_read("h.account_id = %s AND h.id = %s", [account_id, hold_id])).get(account_id, [])
 
 
-# Those that lapse by `until`, of the account `a` of a statement that reads more, as JSON.
+# Those that lapse by `at`, of the account `a` of a statement that reads more, as JSON.
 IN_JSON = """CASE WHEN a.held > 0 THEN (
     SELECT jsonb_agg(jsonb_build_object('id', h.id, 'points', h.points::text, 'expires_at', h.expires_at,
         'created_at', h.created_at, 'pins', h.pins))
-    FROM points_hold h WHERE h.account_id = a.id AND h.status = 'active' AND h.expires_at <= %(until)s
+    FROM points_hold h WHERE h.account_id = a.id AND h.status = 'active' AND h.expires_at <= %(at)s
 ) END"""
 
 
@@ -92,8 +103,8 @@ def resolved_row(account_id: uuid.UUID, hold: Held) -> tuple[Any, ...]:
     return (account_id, hold.id, hold.status, hold.captured_points, hold.resolved_at, hold.resolved_by_id)
 
 
-def _read(condition: str, arguments: Sequence[Any]) -> dict[uuid.UUID, list[Pinned]]:
-    found: dict[uuid.UUID, list[tuple[Held, list[uuid.UUID]]]] = {}
+def _read(condition: str, arguments: Sequence[Any]) -> dict[uuid.UUID, list[Held]]:
+    found: dict[uuid.UUID, list[Held]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT h.account_id, {', '.join(f'h.{column}' for column in _HOLD_COLUMNS)} FROM points_hold h"
@@ -101,12 +112,17 @@ def _read(condition: str, arguments: Sequence[Any]) -> dict[uuid.UUID, list[Pinn
             arguments,
         )
         for account_id, *columns in cursor.fetchall():
-            hold = _held(dict(zip(_HOLD_COLUMNS, columns, strict=True)))
-            found.setdefault(account_id, []).append((hold, [lot_id for lot_id, _ in hold.pins]))
-    lots = _lots({(account_id, lot_id) for account_id, holds in found.items() for _, ids in holds for lot_id in ids})
+            found.setdefault(account_id, []).append(_held(dict(zip(_HOLD_COLUMNS, columns, strict=True))))
+    return found
+
+
+def _with_lots(holds: Mapping[uuid.UUID, Sequence[Held]]) -> dict[uuid.UUID, list[Pinned]]:
+    lots = _lots(
+        {(account_id, lot_id) for account_id, held in holds.items() for hold in held for lot_id, _ in hold.pins}
+    )
     return {
-        account_id: [(hold, [lots[account_id, lot_id] for lot_id in lot_ids]) for hold, lot_ids in holds]
-        for account_id, holds in found.items()
+        account_id: [(hold, [lots[account_id, lot_id] for lot_id, _ in hold.pins]) for hold in held]
+        for account_id, held in holds.items()
     }
 
 

@@ -88,7 +88,7 @@ def balance(*, account: AccountRef, at: datetime.datetime, days: int = SOON) -> 
     Its last activity is the newest entry that somebody posted; what the clock does is none.
     """
     until = at + datetime.timedelta(days=days)
-    written = _written(account, until=until)
+    written = _written(account, at=at, until=until)
     return _nothing(account, at) if written is None else _settled(account, written, at=at, until=until)
 
 
@@ -96,7 +96,7 @@ def as_of(*, account: AccountRef, moment: datetime.datetime, days: int = SOON) -
     """This will answer what the account had at a moment that is not in the future: the state after the last entry that
     took effect by then, and what was due by then."""
     until = moment + datetime.timedelta(days=days)
-    now = _written(account, until=until)
+    now = _written(account, at=moment, until=until)
     if now is None:
         return _nothing(account, moment)
     if now.row.clock(moment) == moment:
@@ -130,7 +130,7 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
     """This will answer the sum of the available points of the entries whose callers dated them up to a moment that is
     not in the future, with what was due by then; an entry without a date of its caller's counts from when it took
     effect."""
-    known = _written(account, until=moment)
+    known = _written(account, at=moment, until=moment)
     if known is None:
         return ZERO
     row = known.row
@@ -269,7 +269,7 @@ LEFT JOIN LATERAL (
     )
     UNION ALL
     SELECT l.* FROM points_hold h, jsonb_array_elements(h.pins) pin, points_pointlot l
-    WHERE a.held > 0 AND h.account_id = a.id AND h.status = 'active' AND h.expires_at <= %(until)s
+    WHERE a.held > 0 AND h.account_id = a.id AND h.status = 'active' AND h.expires_at <= %(at)s
     AND l.account_id = a.id AND l.id = (pin ->> 0)::uuid
     -- Not to be merged into the join: an account to which nothing happens in this time has no lot read.
     OFFSET 0
@@ -282,7 +282,7 @@ _ACTIVITY = slice(_HOLDS + 1, -len(_LOT_COLUMNS))
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Written:
     """What is written of an account: its row, what somebody posted last, the lots to which something happens soon, and
-    the holds that lapse soon."""
+    the holds that have lapsed."""
 
     row: Snapshot
     activity: Activity | None
@@ -290,11 +290,12 @@ class _Written:
     holds: Sequence[Held]
 
 
-def _written(account: AccountRef, *, until: datetime.datetime) -> _Written | None:
-    """This will read an account, and the lots that start or end by `until`; None where nothing was ever posted."""
+def _written(account: AccountRef, *, at: datetime.datetime, until: datetime.datetime) -> _Written | None:
+    """This will read an account, the lots that start or end by `until`, and the holds that lapse by `at` with theirs;
+    None where nothing was ever posted."""
     with connection.cursor() as cursor:
         # One statement, so that the balance, the lots and the last entry are of one moment.
-        prepared.execute(cursor, "read_standing", _STANDING, {"account": account.id, "until": until})
+        prepared.execute(cursor, "read_standing", _STANDING, {"account": account.id, "at": at, "until": until})
         rows = cursor.fetchall()
     if not rows:
         return None

@@ -10,7 +10,7 @@ from points import ledger, statements
 from tests.factories import make_account
 from tests.points.till import NOON, Till, days, posting
 
-LEDGER = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse"]
+LEDGER = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse", "points_hold"]
 MANY = 2000
 # The server fetches fifty rows ahead where a function loops over a query, and a due moment reads its neighbours.
 A_FEW = 150

@@ -98,6 +98,18 @@ def test_captures_what_has_ended_meanwhile(program: Program, till: Till) -> None
     assert breaches(program) == set()
 
 
+@pytest.mark.parametrize("resolve", [capture, release])
+def test_resolves_one_while_another_lapses(program: Program, till: Till, resolve: Any) -> None:
+    till.award(100, expires_at=days(10))
+    till.award(100, expires_at=days(20))
+    lapsing, held = hold(till, 90), hold(till, 30, lasts=3 * HOUR)
+    resolve(till, held, at=NOON + HOUR)
+    lapsing.refresh_from_db()
+    assert (lapsing.status, till.row().held) == ("lapsed", 0)
+    assert till.left() == ([90, 80] if resolve is capture else [100, 100])
+    assert breaches(program) == set()
+
+
 def test_gives_a_captured_hold_back_by_a_reversal(program: Program, till: Till) -> None:
     till.award(100, expires_at=days(10))
     capture(till, hold(till, 30))

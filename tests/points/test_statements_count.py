@@ -1,7 +1,10 @@
 """How many statements a posting sends, from BEGIN to COMMIT, both among them."""
 
 import contextlib
-from collections.abc import Iterator
+import datetime
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -14,6 +17,8 @@ from points import ledger
 from points.models import AccountRef
 from tests.factories import make_account, make_definition
 from tests.points.till import NOON, Till, answer, days, key, posting
+
+HOUR = datetime.timedelta(hours=1)
 
 
 @contextlib.contextmanager
@@ -116,3 +121,54 @@ def test_settling_many_accounts_sends_few(program: Program) -> None:
     with at_most(6):
         ledger.settle(refs, at=days(5))
     assert {Till(ref).balance for ref in refs} == {0}
+
+
+@pytest.mark.parametrize("is_due", [False, True], ids=["nothing due", "something due"])
+def test_asks_for_no_holds_where_nothing_is_held(till: Till, is_due: bool) -> None:
+    at = days(2.5) if is_due else NOON
+    connection.ensure_connection()
+    with CaptureQueriesContext(connection) as queries:
+        award = till.award(10, at=at)
+        till.reverse(award, 5, at=at)
+        till.reverse(till.redeem(3, at=at), at=at)
+        till.adjust(-1, at=at)
+        till.expire(1, at=at)
+        till.settle(at)
+    assert len(queries) > 6 * 6
+    assert [query["sql"] for query in queries.captured_queries if "points_hold" in query["sql"]] == []
+
+
+def test_hold_sends_at_most_six_and_seven_where_there_are_others(till: Till) -> None:
+    with at_most(6):
+        till.post(ledger.hold, points=Decimal(5), lasts=HOUR)
+    with at_most(7):
+        till.post(ledger.hold, points=Decimal(5), lasts=HOUR)
+    assert till.row().held == 10
+
+
+@pytest.mark.parametrize("verb", [ledger.capture, ledger.release])
+def test_resolving_a_hold_sends_at_most_seven(till: Till, verb: Callable) -> None:
+    number_of_lots(till, 60)
+    held = till.post(ledger.hold, points=Decimal(60), lasts=HOUR)
+    with at_most(7):
+        till.post(verb, hold_id=held.id)
+    assert till.row().held == 0
+
+
+def test_award_sends_at_most_eight_where_holds_have_lapsed(till: Till) -> None:
+    for _ in range(3):
+        till.post(ledger.hold, points=Decimal(5), lasts=HOUR)
+    with at_most(8):
+        till.award(1, at=NOON + HOUR)
+    assert till.row().held == 0
+
+
+def test_transfer_sends_at_most_six_and_four_more_where_an_account_is_new(program: Program, till: Till) -> None:
+    program.transfers_enabled = True
+    friend = Till(make_account(program, till.account.definition))
+    send = partial(till.post, ledger.transfer, sender=till.account, receiver=friend.account, points=Decimal(5))
+    with at_most(6 + 4):
+        send()
+    with at_most(6):
+        send()
+    assert friend.balance == 10
