@@ -54,6 +54,7 @@ class Told:
     ref: AccountRef
     balance: Decimal
     pending: Decimal
+    held: Decimal
     expires_at: datetime.datetime | None
 
 
@@ -150,12 +151,12 @@ def tell(wanted: Iterable[AccountRef], *, at: datetime.datetime) -> list[Told]:
     """This will write what fell due in accounts, and answer what they have; those that do not exist are left out."""
     refs = {ref.id: ref for ref in wanted}
     settle(refs, at=at)
-    rows = PointAccount.objects.only("id", "balance", "pending").in_bulk(list(refs))
+    rows = PointAccount.objects.only("id", "balance", "pending", "held").in_bulk(list(refs))
     ends = _next_ends(list(rows), at=at)
     return [
-        Told(ref=ref, balance=rows[ref.id].balance, pending=rows[ref.id].pending, expires_at=ends.get(ref.id))
+        Told(ref=ref, balance=row.balance, pending=row.pending, held=row.held, expires_at=ends.get(ref.id))
         for ref in refs.values()
-        if ref.id in rows
+        if (row := rows.get(ref.id)) is not None
     ]
 
 

@@ -83,7 +83,12 @@ class ShopCardsViewSet(shop.ShopViewSet):
         statement = statements.balance(
             account=accounts.default_of(caller(request).program, card.customer_id), at=timezone.now()
         )
-        data = shapes.ShopCardBalance.write(card, points_balance=statement.balance, pending_points=statement.pending)
+        data = shapes.ShopCardBalance.write(
+            card,
+            points_balance=statement.balance,
+            pending_points=statement.pending,
+            held_points=statement.held,
+        )
         return shop.respond(data, _("Card balance"))
 
 

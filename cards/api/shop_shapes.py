@@ -53,3 +53,4 @@ class ShopCardBalance(serializers.Output):
     card_number = fields.Words(source="number", schema=fields.CARD_NUMBER_SCHEMA)
     points_balance = fields.Amount()
     pending_points = fields.Amount()
+    held_points = fields.Amount(help_text="What holds have set aside.", schema={"example": 0})

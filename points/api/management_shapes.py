@@ -313,6 +313,7 @@ class Balance(serializers.Output):
     customer_id = fields.PublicId("cus")
     current_balance = fields.Amount(source="balance", help_text="What can be spent.")
     pending_points = fields.Amount(source="pending", help_text="What becomes available later.")
+    held_points = fields.Amount(source="held", help_text="What holds have set aside.", schema={"example": 0})
     lifetime_earned = fields.Amount()
     lifetime_redeemed = fields.Amount()
     lifetime_expired = fields.Amount()

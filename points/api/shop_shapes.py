@@ -158,6 +158,7 @@ class ShopPoints(serializers.Output):
 
     current_points = fields.Amount(source="balance")
     pending_points = fields.Amount(source="pending")
+    held_points = fields.Amount(source="held", help_text="What holds have set aside.", schema={"example": 0})
     lifetime_earned = fields.Amount()
     lifetime_redeemed = fields.Amount()
     expires_soon = fields.Amount()

@@ -277,7 +277,9 @@ def _as_of(account: ledger.AccountRef, moment: datetime.datetime, *, basis: str)
     if basis == "transaction":
         balance = statements.balance_by_transaction_date(account=account, moment=moment)
     ends_at = statement.expiring[0].expires_at if statement.expiring else None
-    return contacts.Told(ref=account, balance=balance, pending=statement.pending, expires_at=ends_at)
+    return contacts.Told(
+        ref=account, balance=balance, pending=statement.pending, held=statement.held, expires_at=ends_at
+    )
 
 
 def _definition(kind: PointDefinition) -> dict[str, Any]:

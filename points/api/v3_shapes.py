@@ -232,6 +232,7 @@ class PointAccount(serializers.Output):
     balance = fields.Amount()
     balance_expires = fields.Time(source="expires_at", allow_null=True)
     pending_points = fields.Amount(source="pending", schema={"example": 0})
+    held_points = fields.Amount(source="held", help_text="What holds have set aside.", schema={"example": 0})
     links = v3.Link(many=True)
 
 

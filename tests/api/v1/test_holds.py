@@ -11,6 +11,7 @@ from loyalty import ids
 from loyalty.models import Program, Scope
 from tests.api.v1.client import Client, done, refused
 from tests.api.v3.system import verified
+from tests.factories import CardFactory
 
 NOON = datetime.datetime(2026, 3, 2, 12, tzinfo=datetime.UTC)
 MINUTE = datetime.timedelta(minutes=1)
@@ -162,3 +163,16 @@ def test_needs_the_scope(program: Program, alice: Customer) -> None:
     reader = Client(program, scopes=[Scope.POINTS_READ])
     facts = refused(hold(reader, alice, 1), 403, "forbidden")
     assert facts == {"required_permissions": ["points:manage"]}
+
+
+def test_shows_in_the_balances_of_every_face(program: Program, shop: Client, alice: Customer) -> None:
+    card = CardFactory(customer=alice)
+    card.refresh_from_db(fields=["serial"])
+    award(shop, alice, 100)
+    done(hold(shop, alice, 30), 201)
+    management = shop.client.get(f"/api/points/balance/{card.number}").json()["data"]
+    assert (management["current_balance"], management["held_points"]) == (70, 30)
+    face = shop.client.get(f"/en/shop/points/card/{card.serial}/balance").json()["data"]["balance"]
+    assert (face["current_points"], face["held_points"]) == (70, 30)
+    [account] = shop.client.get("/api/v3/point-accounts", {"contactId": str(alice.pk)}).json()["items"]
+    assert (account["balance"], account["heldPoints"]) == (70, 30)
