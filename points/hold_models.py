@@ -4,6 +4,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from loyalty.models import Program
+from points.numbers import points_field
 
 
 class Hold(models.Model):
@@ -28,8 +29,8 @@ class Hold(models.Model):
         "points.PointAccount", models.PROTECT, db_index=False, db_constraint=False, related_name="holds"
     )
     program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
-    points = models.DecimalField(max_digits=17, decimal_places=2)
-    captured_points = models.DecimalField(max_digits=17, decimal_places=2, default=0)
+    points = points_field()
+    captured_points = points_field(default=0)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     pins = models.JSONField(
         encoder=DjangoJSONEncoder, help_text="What is of which lot, in the order of spending: [lot id, points] each."

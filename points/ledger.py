@@ -13,13 +13,12 @@ from decimal import Decimal
 from django.db import transaction
 
 from loyalty import errors, idempotency, retry
-from points import heirs, rules, store
+from points import rules, running, store
 from points.book import AlreadyReversed
 from points.counter import (
     CardBlocked,
     CardExpired,
     CardInactive,
-    Counter,
     Desk,
     TransactionIdConflict,
     TransactionLimitExceeded,
@@ -32,10 +31,9 @@ from points.entering import (
     TransfersDisabled,
 )
 from points.holding import HoldNotFound, HoldResolved, InsufficientPoints, TooManyHolds
-from points.lots import ZERO, Snapshot
 from points.models import AccountRef, EntryType
 from points.page import External, Note
-from points.postings import Outcome, Posting, Render, most_lots_pay
+from points.postings import Outcome, Posting, Render
 from points.terms import Deed
 
 __all__ = [
@@ -85,17 +83,6 @@ class Settled:
 
     entries: int = 0
     tier_changes: int = 0
-
-
-class _AccountMerged(Exception):
-    """Unwinds a transaction that locked accounts of which some have become others: those are locked instead."""
-
-    def __init__(self, account_ids: Iterable[uuid.UUID]) -> None:
-        self.account_ids = list(account_ids)
-
-
-class _AccountMissing(Exception):
-    """Unwinds a transaction that locked some of its accounts: the others must be made before any is locked."""
 
 
 def award(
@@ -319,7 +306,7 @@ def transfer(
 
 def post(posting: Posting, *, render: Render | None = None, is_counted: bool = True) -> Outcome:
     """This will do one posting that counts towards the account's limit, and raise its refusal if it is refused."""
-    [outcome] = _run([posting], render=render, is_counted=is_counted)
+    [outcome] = running.run([posting], render=render, is_counted=is_counted)
     if outcome.refusal is not None:
         raise outcome.refusal
     return outcome
@@ -339,7 +326,7 @@ def post_many(
     """
     if is_atomic and any(posting.type in (EntryType.REVERSE, EntryType.EXPIRE) for posting in postings):
         raise ValueError("an atomic batch awards, redeems and adjusts")
-    return _run(postings, render=render, is_atomic=is_atomic, is_trial=is_trial) if postings else []
+    return running.run(postings, render=render, is_atomic=is_atomic, is_trial=is_trial) if postings else []
 
 
 def settle(accounts: Iterable[AccountRef], *, at: datetime.datetime) -> Settled:
@@ -382,110 +369,3 @@ def lock(accounts: Iterable[AccountRef]) -> None:
     if refs:
         store.create(refs.values())
         store.lock(refs)
-
-
-def _run(postings: Sequence[Posting], *, render: Render | None, **options) -> list[Outcome]:
-    if render is None and any(posting.key is not None for posting in postings):
-        raise ValueError("a key without an answer to keep would not stop a repetition")
-    for program in {posting.account.program.pk: posting.account.program for posting in postings}.values():
-        # Before anything is locked: the first posting under new rules reads them.
-        rules.of(program)
-    tried: list[Outcome] = []
-
-    def once() -> list[Outcome]:
-        asked = postings
-        while True:
-            try:
-                return _attempt(asked, tried, render=render, **options)
-            except _AccountMerged as merged:
-                customers = heirs.of(merged.account_ids)
-                asked = [posting.moved(customers) for posting in asked]
-
-    return retry.run(once)
-
-
-def _attempt(postings: Sequence[Posting], tried: list[Outcome], **options) -> list[Outcome]:
-    """This will post in a transaction of its own, or in another one where accounts have to be made first.
-
-    Raises:
-        _AccountMerged: accounts have become others.
-    """
-    refs = {account.id: account for posting in postings for account in posting.accounts}
-    try:
-        with transaction.atomic():
-            given = _given(postings)
-            rows = store.lock(refs)
-            if rows and len(rows) < len(refs):
-                raise _AccountMissing
-            return _post(postings, refs, rows or _made(refs), tried, given=given, **options)
-    except _AccountMissing:
-        with transaction.atomic():
-            given = _given(postings)
-            return _post(postings, refs, _made(refs), tried, given=given, **options)
-
-
-def _given(postings: Sequence[Posting]) -> dict[str, Decimal]:
-    """This will lock the campaigns with a limit in all that may give, and answer what they have given."""
-    campaigns = {
-        campaign.id
-        for posting in postings
-        if posting.deed is not None
-        for campaign in rules.of(posting.account.program).earning.limited_in_all(posting.deed)
-    }
-    return store.budgets(campaigns) if campaigns else {}
-
-
-def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
-    """This will make the accounts that are not there and lock all of them; none of them is locked yet."""
-    store.create(refs.values())
-    return store.lock(refs)
-
-
-def _post(
-    postings: Sequence[Posting],
-    refs: dict[uuid.UUID, AccountRef],
-    rows: dict[uuid.UUID, Snapshot],
-    tried: list[Outcome],
-    *,
-    render: Render | None,
-    given: dict[str, Decimal],
-    is_counted: bool = False,
-    is_atomic: bool = False,
-    is_trial: bool = False,
-) -> list[Outcome]:
-    """This will post under the locks that are held. `tried` keeps the outcomes for a retry after a lost COMMIT."""
-    if merged := [row.id for row in rows.values() if row.merged_into_id is not None]:
-        raise _AccountMerged(merged)
-    # Not by a named one: its entry may be another's, and says nothing about the rest. Those are looked up one by one.
-    lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
-    if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
-        return tried
-    facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
-    named = store.entries([name for p in postings if p.is_named for name in p.names])
-    clocks: dict[uuid.UUID, datetime.datetime] = {}
-    needs = dict.fromkeys(refs, ZERO)
-    # Lots that become active now are read because they are due.
-    most = {row.id: row.balance for row in rows.values()}
-    for posting in postings:
-        account_id = posting.account.id
-        clock = max(rows[account.id].clock(posting.at) for account in posting.accounts)
-        for account in posting.accounts:
-            clocks[account.id] = max(clock, clocks.get(account.id, clock))
-        needs[account_id] += most_lots_pay(posting, most=most[account_id])
-        most[account_id] += max(posting.points or ZERO, ZERO)
-    holding = {posting.account.id for posting in postings if posting.type == EntryType.HOLD}
-    desk = Desk(rows, refs, clocks=clocks, needs=needs, holding=holding)
-    books = desk.open()
-    counter = Counter(books, named=named, render=render, is_counted=is_counted, given=given)
-    tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]
-    if is_trial:
-        # Also what a posting had to write before it could go on, and accounts that were made for it.
-        transaction.set_rollback(True)
-        return tried
-    if is_atomic and any(outcome.refusal for outcome in tried):
-        for outcome in tried:
-            outcome.entry = outcome.answer = None
-        store.write(desk.settled())
-        return tried
-    store.write(books.values(), counter.records, counter.giving)
-    return tried

@@ -13,7 +13,6 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Now
-from django.db.models.lookups import GreaterThan
 
 from cards.models import Card, Customer
 from loyalty import ids
@@ -23,6 +22,8 @@ from points.description_models import DescriptionCode, DescriptionText
 from points.expiry import MAX_DAYS, ExpiryPolicy, InvalidPolicy, Policy
 from points.hold_models import Hold
 from points.import_models import UnearnedPurchase
+from points.lot_models import Clawback, LotUse, PointLot
+from points.numbers import MAX_DIGITS, points_field
 from points.order_models import Order
 from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
 from tiers.models import Tier
@@ -53,12 +54,6 @@ __all__ = [
 ]
 
 ERASED = "Erased"
-MAX_DIGITS = 15  # A JSON reader with doubles keeps that many exact.
-
-
-def points_field(**options) -> models.DecimalField:
-    """This will make a column for points: fifteen digits before the point, two after."""
-    return models.DecimalField(max_digits=MAX_DIGITS + 2, decimal_places=2, **options)
 
 
 class EntryType(models.TextChoices):
@@ -78,14 +73,6 @@ class EntryType(models.TextChoices):
 
 # They move points from one pocket of the account to another: the lists of v1 and v3 do not tell them.
 UNLISTED = (EntryType.ACTIVATE, EntryType.HOLD, EntryType.RELEASE)
-
-
-class Clawback(models.TextChoices):
-    """What happens when a reversed award's points are already spent."""
-
-    REFUSE = "refuse", "Refuse the reversal"
-    TO_ZERO = "to_zero", "Take what is there and note the rest"
-    NEGATIVE = "negative", "Let the balance go below zero, where the account may"
 
 
 class PointDefinition(models.Model):
@@ -355,126 +342,6 @@ class PointTransaction(models.Model):
         costs several times as much."""
         values = [columns[field.attname] for field in cls._meta.concrete_fields if field.attname in columns]
         return cls.from_db(None, columns, values)
-
-
-class PointLot(models.Model):
-    """The points that one entry brought: what is left of them, from when they count and until when."""
-
-    id = models.UUIDField(
-        primary_key=True, editable=False, help_text="The id of the entry that made it, where that made no other."
-    )
-    account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, related_name="lots")
-    program = models.ForeignKey(Program, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
-    entry_id = models.UUIDField(help_text="The entry that made it.")
-    origin_id = models.UUIDField(
-        null=True, help_text="The lot whose points these were before they came from another account."
-    )
-    version = models.BigIntegerField(help_text="The version of the entry that made it: the older lot has the lower.")
-    points = points_field()
-    remaining = points_field()
-    active_from = models.DateTimeField(
-        null=True, help_text="Null: since it was made. A lot that ends by inactivity always has it."
-    )
-    expires_at = models.DateTimeField(null=True, help_text="Null: never, or by inactivity.")
-    inactivity_months = models.PositiveSmallIntegerField(
-        null=True, help_text="It ends that many months after the customer's last activity."
-    )
-    clawback = models.CharField(max_length=10, choices=Clawback.choices)
-    is_open = models.GeneratedField(
-        expression=GreaterThan(models.F("remaining"), 0), output_field=models.BooleanField(), db_persist=True
-    )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=models.Q(points__gt=0), name="lot_points_positive"),
-            models.CheckConstraint(
-                condition=models.Q(remaining__gte=0) & models.Q(remaining__lte=models.F("points")),
-                name="lot_remaining_between_zero_and_points",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(expires_at__isnull=True)
-                | models.Q(active_from__isnull=True)
-                | models.Q(expires_at__gt=models.F("active_from")),
-                name="lot_ends_after_it_starts",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(inactivity_months__isnull=True)
-                | models.Q(expires_at__isnull=True, active_from__isnull=False),
-                name="lot_by_inactivity_has_a_start_and_no_date",
-            ),
-        ]
-        # Keyed on is_open, not on remaining: a part payment then leaves every index alone (a HOT update).
-        indexes = [
-            models.Index(
-                fields=["account", "expires_at", "version"],
-                condition=models.Q(is_open=True, inactivity_months__isnull=True),
-                name="lot_open",
-            ),
-            models.Index(
-                fields=["account", "active_from"],
-                condition=models.Q(is_open=True, active_from__isnull=False),
-                name="lot_open_starting",
-            ),
-            models.Index(
-                fields=["account", "inactivity_months", "version"],
-                condition=models.Q(is_open=True, inactivity_months__isnull=False),
-                name="lot_open_by_inactivity",
-            ),
-            models.Index(
-                fields=["program", "expires_at", "id"],
-                condition=models.Q(is_open=True, expires_at__isnull=False),
-                name="lot_program_expiring",
-            ),
-            models.Index(
-                fields=["account", "origin_id"], condition=models.Q(origin_id__isnull=False), name="lot_account_origin"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.remaining} of {self.points}"
-
-
-class LotUse(models.Model):
-    """How much of which lot an entry took; below zero: gave back. Append-only.
-
-    A use without a lot is a debt: points taken that were not there. Zero points name a lot that became active. What a
-    capture pays with comes out of the hold (`is_held`, below zero) and is taken.
-    """
-
-    pk = models.CompositePrimaryKey("account_id", "entry_id", "position")
-    account = models.ForeignKey(PointAccount, models.PROTECT, db_index=False, db_constraint=False, related_name="+")
-    entry = models.ForeignKey(
-        PointTransaction, models.PROTECT, db_index=False, db_constraint=False, related_name="uses"
-    )
-    position = models.PositiveIntegerField(help_text="The order in which the entry took them.")
-    lot = models.ForeignKey(
-        PointLot, models.PROTECT, null=True, db_index=False, db_constraint=False, related_name="uses"
-    )
-    points = points_field()
-    pays_debt = models.BooleanField(default=False, help_text="The lot paid an older debt, or got such a payment back.")
-    is_expiry = models.BooleanField(default=False, db_default=False, help_text="The entry is an expiry.")
-    is_held = models.BooleanField(
-        default=False, db_default=False, help_text="The points went into a hold of the account, or came out of one."
-    )
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["account", "lot"], name="use_account_lot"),
-            models.Index(fields=["account", "lot"], condition=models.Q(pays_debt=True), name="use_pays_debt"),
-            models.Index(fields=["account", "lot"], condition=models.Q(is_expiry=True), name="use_expires"),
-        ]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(lot__isnull=False) | models.Q(pays_debt=False), name="use_debt_is_paid_by_a_lot"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(is_held=False) | models.Q(lot__isnull=False, pays_debt=False),
-                name="use_held_is_of_a_lot",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return str(self.points)
 
 
 class TierChange(models.Model):

@@ -5,10 +5,7 @@ from django.db.models.functions import Now
 
 from loyalty import ids
 from loyalty.models import Program
-
-
-def _points(**options) -> models.DecimalField:
-    return models.DecimalField(max_digits=17, decimal_places=2, default=0, **options)
+from points.numbers import points_field
 
 
 class Order(models.Model):
@@ -23,11 +20,11 @@ class Order(models.Model):
     currency = models.CharField(max_length=3)
     award_id = models.UUIDField(null=True, help_text="The entry that it earned.")
     redemption_id = models.UUIDField(null=True, help_text="The entry that it spent.")
-    earned = _points()
-    spent = _points()
+    earned = points_field(default=0)
+    spent = points_field(default=0)
     refunded = models.DecimalField(max_digits=17, decimal_places=2, default=0, help_text="Of the total.")
-    taken = _points(help_text="Of what it earned, taken back.")
-    returned = _points(help_text="Of what it spent, given back.")
+    taken = points_field(default=0, help_text="Of what it earned, taken back.")
+    returned = points_field(default=0, help_text="Of what it spent, given back.")
     is_closed = models.BooleanField(default=False, help_text="Refunded as a whole.")
     created_at = models.DateTimeField(db_default=Now())
 

@@ -1,4 +1,4 @@
-"""Two customers with everything that customers can have, made one: nothing is lost, and every old name still answers."""
+"""Two customers with everything that customers can have, made one: nothing is lost, and every old name answers."""
 
 import datetime
 from decimal import Decimal
