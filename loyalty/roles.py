@@ -43,11 +43,13 @@ def grant() -> None:
         if cursor.fetchone()[0] == runtime:
             return
         role = connections["owner"].ops.quote_name(runtime)
-        for statement in _statements(set(connections["owner"].introspection.table_names(cursor))):
+        cursor.execute("SELECT f FROM unnest(%s) f WHERE to_regprocedure(f) IS NOT NULL", [list(FUNCTIONS)])
+        functions = [name for (name,) in cursor.fetchall()]
+        for statement in _statements(set(connections["owner"].introspection.table_names(cursor)), functions):
             cursor.execute(statement.format(role=role))
 
 
-def _statements(tables: set[str]) -> list[str]:
+def _statements(tables: set[str], functions: list[str]) -> list[str]:
     statements = [
         "GRANT USAGE ON SCHEMA public TO {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
@@ -61,4 +63,4 @@ def _statements(tables: set[str]) -> list[str]:
         statements.append(f"REVOKE UPDATE, DELETE ON {table} FROM {{role}}")
         if table in CHANGEABLE_COLUMNS:
             statements.append(f"GRANT UPDATE ({CHANGEABLE_COLUMNS[table]}) ON {table} TO {{role}}")
-    return [*statements, *(f"GRANT EXECUTE ON FUNCTION {function} TO {{role}}" for function in FUNCTIONS)]
+    return [*statements, *(f"GRANT EXECUTE ON FUNCTION {function} TO {{role}}" for function in functions)]
