@@ -189,11 +189,12 @@ class HoldingPage(Page):
             if taken < pinned:
                 rest.append((lot_id, pinned - taken))
         self.account.lifetime_redeemed += points
-        self.account.last_activity_at = at
         hold.resolve(Hold.Status.CAPTURED, entry, captured=points)
         self.resolved.append(hold)
         if rest:
             self._unpin(rest, entry_id=ids.new_id(), note=dataclasses.replace(note, reason=reasons.RELEASED), at=at)
+        # Last: a lot that ended by inactivity does not come back to life with what pays out of it.
+        self.account.last_activity_at = at
         return entry
 
     def let_go(

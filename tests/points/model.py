@@ -5,73 +5,16 @@ sums over the lots; an entry's points are the difference that it made. The calen
 tests of its own.
 """
 
-import collections
 import contextlib
 import copy
-import dataclasses
 import datetime
 from collections.abc import Iterator
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from points import expiry
+from tests.points.model_rows import NEVER, ZERO, Entry, Lot, Refused, Standing
 from tests.points.model_tiers import Tiers
-
-NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
-ZERO = Decimal(0)
-
-
-class Refused(Exception):
-    """Carries the code that the caller gets."""
-
-    @property
-    def code(self) -> str:
-        return self.args[0]
-
-
-@dataclasses.dataclass
-class Lot:
-    version: int
-    points: Decimal
-    left: Decimal
-    starts_at: datetime.datetime
-    ends_at: datetime.datetime | None
-    months: int | None
-    clawback: str
-    is_active: bool
-    expired: Decimal = ZERO
-
-
-@dataclasses.dataclass
-class Entry:
-    version: int
-    type: str
-    at: datetime.datetime
-    before: Decimal
-    points: Decimal = ZERO
-    after: Decimal = ZERO
-    pending: Decimal = ZERO
-    shortfall: Decimal = ZERO
-    reverses: int | None = None
-    # What it took (below zero: gave back) by the version of the lot; None is debt.
-    uses: collections.Counter[int | None] = dataclasses.field(default_factory=collections.Counter)
-    # What reversals may still give back, in the order in which it was taken.
-    paid: list[tuple[Lot, Decimal]] = dataclasses.field(default_factory=list)
-    debt: Decimal = ZERO
-    undone: Decimal = ZERO
-
-
-@dataclasses.dataclass(frozen=True)
-class Standing:
-    """What a reader is told about the account at a moment."""
-
-    balance: Decimal
-    pending: Decimal
-    earned: Decimal
-    redeemed: Decimal
-    expired: Decimal
-    ends: list[tuple[datetime.datetime, Decimal]]
-    tier: Decimal | None
 
 
 class Account:
@@ -113,6 +56,10 @@ class Account:
     def pending(self) -> Decimal:
         return sum((lot.left for lot in self.lots if not lot.is_active), ZERO)
 
+    @property
+    def held(self) -> Decimal:
+        return ZERO
+
     def end(self, lot: Lot) -> datetime.datetime:
         if lot.months is None:
             return lot.ends_at or NEVER
@@ -129,7 +76,8 @@ class Account:
 
     def standing(self) -> Standing:
         ends = sorted((self.end(lot), lot.left) for lot in self.lots if lot.is_active and lot.left)
-        return Standing(self.balance, self.pending, self.earned, self.redeemed, self.expired, ends, self.tiers.held)
+        sums = (self.balance, self.pending, self.earned, self.redeemed, self.expired)
+        return Standing(*sums, ends, self.tiers.held, self.held)
 
     def as_of(self, moment: datetime.datetime) -> Standing:
         if not self.entries or moment >= self.clock(moment):
@@ -154,19 +102,23 @@ class Account:
                 if self.tiers.review():
                     self._remember(moment)
                 continue
-            starting = [lot for lot in self.lots if lot.left and not lot.is_active and lot.starts_at == moment]
-            if starting:
-                with self._entry("activate", moment) as entry:
-                    started = sum((lot.left for lot in starting), ZERO)
-                    self.earned += started
-                    self.tiers.earn(started, at=moment, version=entry.version)
-                    for lot in starting:
-                        lot.is_active = True
-                        self._pay_debt(entry, lot)
-            else:
-                ending = [lot for lot in self.lots if lot.left and lot.is_active and self.end(lot) == moment]
-                self._end(ending, moment)
+            self._pass(moment)
         return clock
+
+    def _pass(self, moment: datetime.datetime) -> None:
+        """What happens first of all that happens at a moment."""
+        starting = [lot for lot in self.lots if lot.left and not lot.is_active and lot.starts_at == moment]
+        if starting:
+            with self._entry("activate", moment) as entry:
+                started = sum((lot.left for lot in starting), ZERO)
+                self.earned += started
+                self.tiers.earn(started, at=moment, version=entry.version)
+                for lot in starting:
+                    lot.is_active = True
+                    self._pay_debt(entry, lot)
+        else:
+            ending = [lot for lot in self.lots if lot.left and lot.is_active and self.end(lot) == moment]
+            self._end(ending, moment)
 
     def _end(self, lots: list[Lot], at: datetime.datetime) -> None:
         with self._entry("expire", at) as entry:
@@ -239,24 +191,30 @@ class Account:
         target = self.entries[version - 1]
         if target.type not in ("award", "redeem", "adjust"):
             raise Refused("NOT_REVERSIBLE")
-        own = next((lot for lot in self.lots if lot.version == version), None)
-        left = abs(target.points) - target.undone - (own.expired if own else ZERO)
+        root = next((lot for lot in self.lots if lot.version == version), None)
+        own = [lot for lot in self.lots if root and lot.root == root.root]
+        left = abs(target.points) - target.undone - sum((lot.expired for lot in own), ZERO)
         points = left if points is None else points
         if left <= 0 or points > left:
             raise Refused("ALREADY_REVERSED")
         self._check_decimals(points)
         return self._take_back(target, own, points, at) if own else self._give_back(target, points, at)
 
-    def _take_back(self, target: Entry, own: Lot, points: Decimal, at: datetime.datetime) -> Entry:
-        from_own = min(own.left, points)
-        missing = max(ZERO, points - from_own - (self.free - own.left if own.is_active else self.free))
-        may_owe = own.clawback == "negative" and self.may_go_negative
-        if missing and not may_owe and own.clawback != "to_zero":
+    def _take_back(self, target: Entry, own: list[Lot], points: Decimal, at: datetime.datetime) -> Entry:
+        """Of its lot, and of what came back of it; the older first."""
+        root, of_own = own[0], sum((lot.left for lot in own), ZERO)
+        from_own = min(of_own, points)
+        missing = max(ZERO, points - from_own - (self.free - of_own if root.is_active else self.free))
+        may_owe = root.clawback == "negative" and self.may_go_negative
+        if missing and not may_owe and root.clawback != "to_zero":
             raise Refused("INSUFFICIENT_POINTS")
-        was_active = own.is_active
+        was_active = root.is_active
         with self._entry("reverse", at, reverses=target.version) as entry:
-            self._take(entry, own, from_own)
-            self._spend(entry, points - from_own)
+            for lot in own:
+                taken = min(lot.left, from_own)
+                from_own -= taken
+                self._take(entry, lot, taken)
+            self._spend(entry, points - min(of_own, points))
             if may_owe:
                 self._owe(entry, missing)
             else:
@@ -264,7 +222,7 @@ class Account:
         target.undone += points
         if target.type == "award" and was_active:
             self.earned -= points
-            self.tiers.earn(-points, at=at, version=entry.version, earned_at=own.starts_at)
+            self.tiers.earn(-points, at=at, version=entry.version, earned_at=root.starts_at)
         self._remember(entry.at)
         return entry
 
@@ -277,10 +235,7 @@ class Account:
             self._owe(entry, -still_owed)
             self.debt_payments = self._return(entry, self.debt_payments, of_debt - still_owed, returned)
             target.paid = self._return(entry, target.paid, points - of_debt, returned)
-            ended = [lot for lot in returned if self.end(lot) <= at]
-            for lot in returned:
-                if lot not in ended:
-                    self._pay_debt(entry, lot)
+            ended = self._settle_returned(entry, returned)
         target.undone += points
         if target.type == "redeem":
             self.redeemed -= points
@@ -289,15 +244,23 @@ class Account:
             self._end(ended, at)
         return entry
 
+    def _settle_returned(self, entry: Entry, returned: list[Lot]) -> list[Lot]:
+        """Lots that got points back pay a debt; answers those that have ended, which do not."""
+        ended = [lot for lot in returned if self.end(lot) <= entry.at]
+        for lot in returned:
+            if lot not in ended:
+                self._pay_debt(entry, lot)
+        return ended
+
     # How it is done
 
     @contextlib.contextmanager
     def _entry(self, kind: str, at: datetime.datetime, reverses: int | None = None) -> Iterator[Entry]:
-        owned = self.balance + self.pending
+        owned = self.balance + self.pending + self.held
         entry = Entry(version=len(self.entries) + 1, type=kind, at=at, before=self.balance, reverses=reverses)
         yield entry
-        entry.after, entry.pending = self.balance, self.pending
-        entry.points = entry.after + entry.pending - owned
+        entry.after, entry.pending, entry.held = self.balance, self.pending, self.held
+        entry.points = entry.after + entry.pending + entry.held - owned
         self.entries.append(entry)
         self._remember(entry.at)
 

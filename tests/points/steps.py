@@ -56,6 +56,7 @@ class Step:
     valid_from: datetime.timedelta | None = None
     expires_at: datetime.timedelta | None = None
     target: int | None = None
+    lasts: datetime.timedelta | None = None
     key: str | None = None
 
 
@@ -66,4 +67,8 @@ redemptions = st.builds(Step, kind=st.just("redeem"), points=amounts, lag=lags, 
 adjustments = st.builds(
     Step, kind=st.just("adjust"), points=st.integers(1, 30) | st.integers(-9, -1) | st.just("owe"), lag=lags, key=keys
 )
-batches = st.lists(st.tuples(customers, awards | redemptions | adjustments), min_size=1, max_size=6)
+# As long as points start and end after they were made, so that both fall on one moment; and a little more or less.
+lengths = st.sampled_from([SECOND, DAY / 24, DAY - MOMENT, DAY, DAY, 2 * DAY, 5 * DAY, 9 * DAY, 29 * DAY, 45 * DAY])
+holds = st.builds(Step, kind=st.just("hold"), points=amounts, lasts=lengths, lag=lags, key=keys)
+transfers = st.builds(Step, kind=st.just("transfer"), points=amounts, lag=lags, key=keys)
+batches = st.lists(st.tuples(customers, awards | redemptions | adjustments | holds), min_size=1, max_size=6)

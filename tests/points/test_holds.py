@@ -127,3 +127,16 @@ def test_pays_a_debt_with_what_comes_back(program: Program) -> None:
     release(till, held)
     assert (till.balance, till.left()) == (10, [10])
     assert breaches(program) == set()
+
+
+def test_brings_nothing_back_to_life_that_ended_by_inactivity(program: Program) -> None:
+    till = Till(make_account(program, expiry_policy="inactivity", expiry_count=1))
+    till.award(100)
+    held = hold(till, 30, lasts=60 * 24 * HOUR)
+    # A month after the award; holding is no activity.
+    till.settle(days(31))
+    assert till.history()[-1] == ("expire", -70)
+    capture(till, held, 10, at=days(31))
+    assert till.history()[-3:] == [("redeem", -10), ("release", 0), ("expire", -20)]
+    assert (till.balance, till.row().last_activity_at) == (0, days(31))
+    assert breaches(program) == set()

@@ -10,6 +10,7 @@ import os
 import secrets
 import uuid
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,19 +20,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from loyalty import errors
 from loyalty.models import Program
-from points import ledger, rules, statements
-from points.models import PointAccount, PointDefinition, PointTransaction, TierChange
+from points import ledger, rules
+from points.models import PointDefinition
 from tests.factories import make_account, make_definition
-from tests.points import model, steps
+from tests.points import model, model_holds, steps
+from tests.points.compared import Compared
 from tests.points.model_tiers import Scheme, Tiers
 from tests.points.steps import DAY, MOMENT, SECOND, Step
 from tests.points.till import Till, answer, breaches, key, posting
 from tiers.models import Tier, TierScheme
 
+ZERO = Decimal(0)
 START = datetime.datetime(2027, 12, 30, 22, 30, tzinfo=datetime.UTC)
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(Compared, RuleBasedStateMachine):
     program: Program
 
     @initialize(
@@ -57,7 +60,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.now = START
         self.unit = Decimal(1).scaleb(-places)
         self.program = Program.objects.create(
-            slug=f"machine-{secrets.token_hex(6)}", name="Machine", timezone=zone, transaction_limit=None
+            slug=f"machine-{secrets.token_hex(6)}",
+            name="Machine",
+            timezone=zone,
+            transaction_limit=None,
+            transfers_enabled=True,
         )
         self.definition = make_definition(
             self.program, decimal_places=places, may_go_negative=may_go_negative, clawback=clawback, **policy
@@ -65,7 +72,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.open_tiers(scheme, [points * self.unit for points in thresholds])
         self.tills = [Till(make_account(self.program, self.definition)) for _ in range(2)]
         self.models = [
-            model.Account(
+            model_holds.Account(
                 policy=self.definition.policy,
                 zone=ZoneInfo(zone),
                 places=places,
@@ -166,6 +173,48 @@ class LedgerMachine(RuleBasedStateMachine):
             before = 29 * DAY
         self.do(who, Step("expire", points, lag=lag, expires_at=before))
 
+    # Holds and transfers
+
+    @rule(who=steps.customers, step=steps.holds)
+    def hold(self, who: int, step: Step) -> None:
+        self.do(who, step)
+
+    @rule(who=steps.customers, award=steps.awards, step=steps.holds)
+    def award_and_hold(self, who: int, award: Step, step: Step) -> None:
+        self.do(who, dataclasses.replace(award, valid_from=None))
+        self.do(who, step)
+
+    @precondition(lambda self: self.holds())
+    @rule(data=st.data(), points=steps.parts | st.just("too fine"), lag=steps.lags)
+    def capture(self, data: st.DataObject, points: Any, lag: datetime.timedelta) -> None:
+        who, version = data.draw(st.sampled_from(self.holds()), "hold")
+        self.do(who, Step("capture", points, lag=lag, target=version))
+
+    @precondition(lambda self: self.holds())
+    @rule(data=st.data(), lag=steps.lags)
+    def release(self, data: st.DataObject, lag: datetime.timedelta) -> None:
+        who, version = data.draw(st.sampled_from(self.holds()), "hold")
+        self.do(who, Step("release", None, lag=lag, target=version))
+
+    def holds(self) -> list[tuple[int, int]]:
+        """Whose holds (account, version) there are: those that can be resolved, and the last one that cannot."""
+        return [
+            (who, hold.version)
+            for who, account in enumerate(self.models)
+            for hold in [*account.active_holds, *[hold for hold in account.holds if hold.status != "active"][-1:]]
+        ]
+
+    @rule(who=steps.customers, step=steps.transfers)
+    def transfer(self, who: int, step: Step) -> None:
+        self.do(who, step)
+
+    @rule(who=steps.customers, award=steps.awards, step=steps.transfers)
+    def award_and_transfer(self, who: int, award: Step, step: Step) -> None:
+        self.do(who, dataclasses.replace(award, valid_from=None))
+        self.do(who, step)
+
+    # Over again, and back
+
     @precondition(lambda self: self.answers)
     @rule(data=st.data(), lag=steps.lags)
     def repeat(self, data: st.DataObject, lag: datetime.timedelta) -> None:
@@ -242,7 +291,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if outcome is not None:
             assert (outcome.entry is None) == (entry is None)
             self.remember(who, made, outcome)
-        self.compare(who)
+        self.compare(*([0, 1] if step.kind == "transfer" else [who]))
 
     def posting(self, who: int, step: Step) -> ledger.Posting:
         at = self.now - step.lag
@@ -254,10 +303,16 @@ class LedgerMachine(RuleBasedStateMachine):
         if step.valid_from is not None:
             options["valid_from"] = self.now + step.valid_from
         if step.target is not None:
-            options["reverses_id"] = self.tills[who].entries()[step.target - 1].id
+            named = "reverses_id" if step.kind == "reverse" else "hold_id"
+            options[named] = self.tills[who].entries()[step.target - 1].id
+        if step.kind == "hold":
+            options["lasts"] = step.lasts
+        if step.kind == "transfer":
+            options["receiver"] = self.tills[1 - who].account
         if step.key is not None:
             options["key"] = key(step.key, body=repr(dataclasses.replace(step, lag=0 * DAY)))
-        return posting(self.tills[who].account, step.kind, self.points(who, step.points), at=at, **options)
+        kind = "redeem" if step.kind == "capture" else step.kind
+        return posting(self.tills[who].account, kind, self.points(who, step.points), at=at, **options)
 
     def points(self, who: int, wanted: Any) -> Decimal | None:
         if wanted is None:
@@ -277,18 +332,25 @@ class LedgerMachine(RuleBasedStateMachine):
         """This will do the step on the model, and answer the refusal's code or the entry."""
         account = self.models[who]
         if made.key is not None and (who, made.key.key) in self.answers:
-            account.settle(made.at)
+            if made.receiver is not None:
+                # At one moment, where there are two.
+                clock = max(other.clock(made.at) for other in self.models)
+                self.models[1 - who].settle(clock)
+            account.settle(made.at if made.receiver is None else clock)
             is_same = self.answers[who, made.key.key][0] == made.key.fingerprint
             return (None, None) if is_same else ("IDEMPOTENCY_KEY_REUSED", None)
-        options: dict[str, Any] = {"points": made.points}
+        options: dict[str, Any] = {} if step.kind == "release" else {"points": made.points}
         if step.kind == "award":
             options |= {"valid_from": made.valid_from, "expires_at": made.expires_at}
         if step.kind == "expire":
             options["before"] = made.expires_before
-        if step.kind == "reverse":
+        if step.kind == "hold":
+            options["lasts"] = step.lasts
+        if step.target is not None:
             options["version"] = step.target
+        verb = partial(model_holds.transfer, account, self.models[1 - who])
         try:
-            entry = getattr(account, step.kind)(at=made.at, **options)
+            entry = (verb if step.kind == "transfer" else getattr(account, step.kind))(at=made.at, **options)
         except model.Refused as refused:
             return refused.code, None
         if made.key is not None:
@@ -308,116 +370,6 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             assert outcome.answer == dataclasses.replace(first, replayed=True)
             assert outcome.entry is None
-
-    # What both must say
-
-    def compare(self, *who: int) -> None:
-        for n in who:
-            rows, entries = self.tills[n].rows(), self.tills[n].entries()
-            self.compare_account(n, rows)
-            self.compare_lots(n)
-            self.compare_history(n, entries)
-            self.compare_tiers(n, rows, entries)
-            self.compare_statements(n)
-
-    def compare_account(self, who: int, rows: list[PointAccount]) -> None:
-        expected = self.models[who]
-        if not rows:
-            assert not expected.entries
-            return
-        [row] = rows
-        assert (row.balance, row.pending, row.version) == (expected.balance, expected.pending, len(expected.entries))
-        assert (row.lifetime_earned, row.lifetime_redeemed, row.lifetime_expired) == (
-            expected.earned,
-            expected.redeemed,
-            expected.expired,
-        )
-        assert row.last_activity_at == expected.last_activity_at
-        assert row.effective_at == (expected.entries[-1].at if expected.entries else None)
-        assert (row.next_due_at or model.NEVER) <= expected.first_moment()
-
-    def compare_lots(self, who: int) -> None:
-        lots = [
-            (lot.version, lot.points, lot.remaining, lot.expires_at, lot.inactivity_months, lot.clawback)
-            for lot in self.tills[who].lots()
-        ]
-        assert lots == [
-            (lot.version, lot.points, lot.left, lot.ends_at, lot.months, lot.clawback) for lot in self.models[who].lots
-        ]
-
-    def compare_history(self, who: int, entries: list[PointTransaction]) -> None:
-        till, expected = self.tills[who], self.models[who].entries
-        assert len(entries) == len(expected)
-        versions = {entry.id: entry.version for entry in entries}
-        new = slice(self.compared[who], None)
-        for entry, other in zip(entries[new], expected[new], strict=True):
-            assert (entry.version, entry.type, entry.points) == (other.version, other.type, other.points)
-            assert (entry.balance_before, entry.balance_after) == (other.before, other.after)
-            assert (entry.pending_after, entry.shortfall) == (other.pending, other.shortfall)
-            assert entry.effective_at == other.at
-            assert entry.reverses_id is None or versions[entry.reverses_id] == other.reverses
-            uses: dict[int | None, Decimal] = {}
-            for lot, points in till.uses(entry):
-                uses[lot] = uses.get(lot, Decimal(0)) + points
-            assert {lot: points for lot, points in uses.items() if points} == {
-                lot: points for lot, points in other.uses.items() if points
-            }
-        self.compared[who] = len(entries)
-
-    def compare_tiers(self, who: int, rows: list[PointAccount], entries: list[PointTransaction]) -> None:
-        expected = self.models[who].tiers
-        for row in rows:
-            is_written = row.tier_id is not None or row.tier_since is not None
-            held = self.thresholds[row.tier_id] if is_written else self.scheme.reached(Decimal(0))
-            assert held == expected.held
-            self.compare_months(row, expected)
-        versions = {entry.version: entry.id for entry in entries}
-        changes = TierChange.objects.filter(account_id=self.tills[who].account.id).order_by("effective_at", "id")
-        assert [
-            (self.thresholds[row.from_tier_id], self.thresholds[row.to_tier_id], row.entry_id, row.effective_at)
-            for row in changes
-        ] == [
-            (change.before, change.after, versions[change.version] if change.version else None, change.at)
-            for change in expected.changes
-        ]
-
-    def compare_months(self, row: PointAccount, expected: Tiers) -> None:
-        """What the account remembers is the newest months, and the sum of those before."""
-        tallies = {name.partition("/")[2]: Decimal(points) for name, points in row.tallies.items()}
-        before = tallies.pop("before", Decimal(0))
-        months = {f"{month // 12}-{month % 12 + 1:02}": points for month, points in expected.by_month.items() if points}
-        assert tallies == {month: points for month, points in months.items() if month in tallies}
-        assert before == sum(points for month, points in months.items() if month not in tallies)
-        assert not before or not tallies or max(months.keys() - tallies.keys()) < min(tallies)
-
-    def compare_statements(self, who: int) -> None:
-        account, expected = self.tills[who].account, self.models[who]
-        now = expected.clock(self.now)
-        self.compare_statement(statements.balance(account=account, at=now), expected.as_of(now), now)
-        for moment in self.moments(expected):
-            then = statements.as_of(account=account, moment=moment)
-            self.compare_statement(then, expected.as_of(moment), moment)
-
-    def moments(self, expected: model.Account) -> list[datetime.datetime]:
-        """Of the past: the last moments at which something happened, and just before each."""
-        moments = {entry.at for entry in expected.entries} | {change.at for change in expected.tiers.changes[-1:]}
-        happened = sorted(moment for moment in moments if moment <= self.now)[-2:]
-        return [moment - off for moment in happened for off in (MOMENT, 0 * DAY)]
-
-    def compare_statement(
-        self, statement: statements.Statement, expected: model.Standing, at: datetime.datetime
-    ) -> None:
-        assert (statement.balance, statement.pending) == (expected.balance, expected.pending)
-        assert (statement.lifetime_earned, statement.lifetime_redeemed, statement.lifetime_expired) == (
-            expected.earned,
-            expected.redeemed,
-            expected.expired,
-        )
-        assert statement.tier is not None
-        assert self.thresholds[statement.tier.rung and statement.tier.rung.id] == expected.tier
-        soon = [(end, points) for end, points in expected.ends if at < end <= at + statements.SOON * DAY]
-        assert sum(row.points for row in statement.expiring) == sum(points for _, points in soon)
-        assert [row.expires_at for row in statement.expiring][:1] == [end for end, _ in soon][:1]
 
     def teardown(self) -> None:
         if hasattr(self, "program"):
