@@ -25,6 +25,14 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+            ],
+        },
+        {
+            "title": "Rewards",
+            "separator": True,
+            "items": [
+                _table("Rewards", "card_giftcard", "rewards", "reward"),
+                _table("Redemption codes", "sell", "rewards", "redemption"),
                 _table("Vouchers", "redeem", "rewards", "rewardvoucher"),
             ],
         },

@@ -37,6 +37,7 @@ MANAGED = (
     "campaign",
     "descriptiontext",
     "voucherrule",
+    "reward",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
@@ -45,6 +46,9 @@ ALLOWED = [
     "view_pointtransaction",
     "view_rulebook",
     "view_rewardvoucher",
+    "view_redemption",
+    "use_redemption",
+    "cancel_redemption",
     "adjust_points",
 ]
 

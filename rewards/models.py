@@ -97,6 +97,9 @@ class VoucherRule(models.Model):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValidationError(dict.fromkeys(missing, "Say what the points are worth."))
+        if self.definition_id is None:
+            # A form asks although it was left empty there.
+            return
         places = self.definition.decimal_places
         for name in ("smallest_points", "step_points"):
             points = getattr(self, name)

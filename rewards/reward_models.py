@@ -139,14 +139,16 @@ class Reward(models.Model):
 
     def clean(self) -> None:
         """This will refuse what does not go together, and what its points or its programme do not have."""
-        places = self.definition.decimal_places
-        if self.points_cost is not None and self.points_cost != round(self.points_cost, places):
-            raise ValidationError({"points_cost": f"These points have at most {places} decimals."})
+        # A form asks although it was left empty there.
+        if self.definition_id is not None and self.points_cost is not None:
+            places = self.definition.decimal_places
+            if self.points_cost != round(self.points_cost, places):
+                raise ValidationError({"points_cost": f"These points have at most {places} decimals."})
         if self.discount_amount is not None and self.discount_percent is not None:
             raise ValidationError({"discount_percent": "The discount is an amount or a part, not both."})
         if self.valid_from is not None and self.valid_to is not None and self.valid_to <= self.valid_from:
             raise ValidationError({"valid_to": "It must end after it starts."})
-        if self.min_tier and self.lowest_rung() is None:
+        if self.program_id is not None and self.min_tier and self.lowest_rung() is None:
             raise ValidationError({"min_tier": "There is no such tier."})
 
     def is_valid(self, at: datetime.datetime) -> bool:

@@ -17,14 +17,14 @@ from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
-WORDS = ["voucherrule", "descriptiontext"]
-LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher"]
+WORDS = ["voucherrule", "descriptiontext", "reward"]
+LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption"]
 LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS]
 MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS]
 REMOVED = ["tier", "earningrule", "campaign", "descriptiontext"]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
-ADJUSTER = [*VIEWER, "adjust_points"]
+ADJUSTER = [*VIEWER, "adjust_points", "use_redemption", "cancel_redemption"]
 MANAGER = [
     *VIEWER,
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),

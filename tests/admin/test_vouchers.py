@@ -14,7 +14,7 @@ from tests.admin.conftest import Browser
 from tests.points.till import NOON, Till
 
 
-def form(definition: PointDefinition, **said: Any) -> dict[str, Any]:
+def form(definition: PointDefinition, /, **said: Any) -> dict[str, Any]:
     return {
         "definition": definition.pk,
         "conversion": "steps",
@@ -54,6 +54,7 @@ def test_makes_a_rule(manager: Browser, definition: PointDefinition) -> None:
         ({"smallest_points": "99.5"}, "at most 0 decimals"),
         ({"valid_months": "0"}, "greater than or equal to 1"),
         ({"conversion": "some"}, "Select a valid choice."),
+        ({"definition": ""}, "This field is required."),
     ],
 )
 def test_refuses_a_rule_that_makes_no_sense(
