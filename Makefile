@@ -27,6 +27,7 @@ lint: $(STAMP)
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	$(AS_IN_PRODUCTION) .venv/bin/mypy
+	.ci/clients
 	.venv/bin/lint-imports --no-logo
 	$(MANAGE) makemigrations --check --dry-run
 	$(AS_IN_PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
