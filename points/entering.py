@@ -115,11 +115,12 @@ def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) ->
         raise SameCustomer
     if receiver.account.closed_at is not None:
         raise CustomerNotFound
-    _check_sent(book, posting.account.program, points, at)
+    name = _sent_today(book, posting.account.program, points, at)
     receiver.check_room(points)
     active_at = book.account.last_activity_at
     there = Other(receiver.account.id, posting.received_id)
     payments = book.send(entry_id=posting.entry_id, points=points, other=there, note=posting.note, at=at)
+    book.count_sent(name, points, at=at)
     entry = book.entries[-1]
     receiver.receive(
         entry_id=posting.received_id,
@@ -132,8 +133,9 @@ def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) ->
     return entry
 
 
-def _check_sent(book: Book, program: Program, points: Decimal, at: datetime.datetime) -> None:
-    """This will count what the customer sends today of the programme, and refuse what is more than may be."""
+def _sent_today(book: Book, program: Program, points: Decimal, at: datetime.datetime) -> str:
+    """This will answer the name under which counts what the customer sends today of the programme, if it may be as much
+    as that, too."""
     if not program.transfers_enabled:
         raise TransfersDisabled
     today = at.astimezone(book.zone).date()
@@ -142,7 +144,7 @@ def _check_sent(book: Book, program: Program, points: Decimal, at: datetime.date
     if limit is not None and book.tallies(name) + points > limit:
         tomorrow = expiry.end_of_day(day=today, zone=book.zone)
         raise TransferLimitExceeded(retry_after=math.ceil((tomorrow - at).total_seconds()))
-    book.count_sent(name, points, at=at)
+    return name
 
 
 def _resolve(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
