@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
+from cards.membership import CustomerNotFound
 from loyalty import ids
 from points import hold_store, ledger, reasons, rules, store
 from points.book import Book
@@ -30,6 +31,7 @@ def merge(*, old: Sequence[AccountRef], new: Sequence[AccountRef], actor: str, a
     stands for the new one. All accounts are locked together, and made where they do not exist.
 
     Raises:
+        CustomerNotFound: one of the accounts has become another's meanwhile, or its customer was erased.
         errors.InvalidPoints: both together have more than an account can hold.
     """
     books = _opened([*old, *new], at=at)
@@ -45,7 +47,11 @@ def merge(*, old: Sequence[AccountRef], new: Sequence[AccountRef], actor: str, a
 
 def forfeit(*, accounts: Sequence[AccountRef], actor: str, at: datetime.datetime) -> None:
     """This will take all points of a customer's accounts, the pending and the held ones too, by an entry that says so,
-    write off what they owe, and close them: nothing is posted to them any more."""
+    write off what they owe, and close them: nothing is posted to them any more.
+
+    Raises:
+        CustomerNotFound: one of the accounts has become another's meanwhile, or is closed.
+    """
     books = _opened(accounts, at=at)
     for book in books.values():
         if book.account.version:
@@ -73,6 +79,8 @@ def _opened(accounts: Sequence[AccountRef], *, at: datetime.datetime) -> dict[uu
         rules.of(account.program)
     ledger.lock(accounts)
     rows = store.lock(refs)
+    if any(row.merged_into_id is not None or row.closed_at is not None for row in rows.values()):
+        raise CustomerNotFound
     books = Desk(rows, refs, clocks=dict.fromkeys(rows, max(row.clock(at) for row in rows.values()))).open()
     holds = hold_store.active([row.id for row in rows.values() if row.held])
     for account_id, book in books.items():
@@ -91,7 +99,7 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     before = new.standing.earned() if new.standing is not None else None
     balance, pending, held = was.balance, was.pending, was.held
     holds = [hold for hold in old.holds.values() if hold.is_active]
-    left = {lot.id: lot.remaining for lot in old.lots.open()}
+    left = {lot.id: lot.remaining for lot in sorted(old.lots.open(), key=lambda lot: lot.version)}
     leaving = _empty(old, holds, entry_id=out_id, other=Other(new.account.id, in_id), note=note, at=at)
 
     free = max(new.account.balance, ZERO)
@@ -122,9 +130,9 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     for lot, paid in new.lots.payments(min(owed, free), lots=mine):
         new.use(coming, lot, paid, pays_debt=True)
         new.use(coming, None, -paid)
+    for lot in [lot for lot in new.lots.in_spending_order() if lot in new.made]:
+        new.pay_debt_from(lot, coming)
     for lot in brought.values():
-        if not new.lots.is_pending(lot):
-            new.pay_debt_from(lot, coming)
         new.note_due(lot)
     _add_up(old, new)
     if new.standing is not None and before is not None:
