@@ -12,7 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 from cards.membership import CustomerNotFound
 from loyalty import errors
 from loyalty.models import Program
-from points import expiry, hold_store, store
+from points import expiry, hold_store, store, undoing
 from points.book import AlreadyReversed, Book
 from points.hold_models import Hold
 from points.holding import Held, HoldNotFound
@@ -181,17 +181,17 @@ def _expire(book: Book, posting: Posting, at: datetime.datetime) -> PointTransac
 def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
     _write_settlement(book)
     account = book.account
-    found = store.target(account, cast(uuid.UUID, posting.reverses_id))
+    found = undoing.target(account, cast(uuid.UUID, posting.reverses_id))
     if found is None:
         raise TransactionNotFound
     target = found.entry
     if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
         raise NotReversible(gettext("These points were turned into a voucher."))
-    undone = store.reversed_points(found)
+    undone = undoing.reversed_points(found)
     line = posting.note.line_item_id or target.line_item_id
     note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)
     if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
-        points = _to_reverse(posting, target.points - undone - store.expired_points(found))
+        points = _to_reverse(posting, target.points - undone - undoing.expired_points(found))
         [brought] = store.lots_by_id(target.account_id, [target.id])
         book.lots.load(store.lots_of_origin(account.id, target.id))
         book.lots.load(store.lots([store.Needed(account, at, points)])[account.id])
@@ -200,7 +200,7 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
         )
     if target.type in (EntryType.REDEEM, EntryType.ADJUST):
         points = _to_reverse(posting, -target.points - undone)
-        spent = store.spent(found, undone=undone)
+        spent = undoing.spent(found, undone=undone, owed=book.debt())
         if not found.is_elsewhere:
             book.lots.load(lot for lot, _ in spent.by_lot)
         book.lots.load(lot for lot, _ in spent.debt_payers)
