@@ -37,11 +37,12 @@ class AlreadyReversed(errors.Refusal):
 class Spent:
     """What a redemption or a negative adjustment took, less what reversals gave back since: (lot, points) in the
     order taken, and of its debt. `debt_payers` are the lots that have paid debts of the account, in the order of the
-    last payment of each."""
+    last payment of each; those `elsewhere` paid debts of accounts before these were merged into it."""
 
     by_lot: Sequence[Payment]
     debt: Decimal
     debt_payers: Sequence[Payment]
+    debt_payers_elsewhere: Sequence[Payment]
 
 
 class Book(HoldingPage):
@@ -283,7 +284,8 @@ class Book(HoldingPage):
         if owed:
             self.use(entry, None, -owed)
         paid_since = self._return(entry, of_debt - owed, spent.debt_payers, returned, pays_debt=True)
-        self._return(entry, points - of_debt + paid_since, spent.by_lot, returned)
+        left = self._return(entry, points - of_debt + paid_since, spent.by_lot, returned)
+        self._return(entry, left, spent.debt_payers_elsewhere, returned)
         self.expire_returned(returned, entry, note=note)
         return entry
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext, gettext_noop
 from cards.membership import CustomerNotFound
 from loyalty import errors
 from loyalty.models import Program
-from points import expiry, hold_store, store, targets
+from points import expiry, hold_store, store, undoing
 from points.book import AlreadyReversed, Book
 from points.hold_models import Hold
 from points.holding import Held, HoldNotFound
@@ -116,11 +116,12 @@ def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) ->
         raise SameCustomer
     if receiver.account.closed_at is not None:
         raise CustomerNotFound
-    _check_sent(book, posting.account.program, points, at)
+    name = _sent_today(book, posting.account.program, points, at)
     receiver.check_room(points)
     active_at = book.account.last_activity_at
     there = Other(receiver.account.id, posting.received_id)
     payments = book.send(entry_id=posting.entry_id, points=points, other=there, note=posting.note, at=at)
+    book.count_sent(name, points, at=at)
     entry = book.entries[-1]
     receiver.receive(
         entry_id=posting.received_id,
@@ -133,8 +134,9 @@ def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) ->
     return entry
 
 
-def _check_sent(book: Book, program: Program, points: Decimal, at: datetime.datetime) -> None:
-    """This will count what the customer sends today of the programme, and refuse what is more than may be."""
+def _sent_today(book: Book, program: Program, points: Decimal, at: datetime.datetime) -> str:
+    """This will answer the name under which counts what the customer sends today of the programme, if it may be as much
+    as that, too."""
     if not program.transfers_enabled:
         raise TransfersDisabled
     today = at.astimezone(book.zone).date()
@@ -143,7 +145,7 @@ def _check_sent(book: Book, program: Program, points: Decimal, at: datetime.date
     if limit is not None and book.tallies(name) + points > limit:
         tomorrow = expiry.end_of_day(day=today, zone=book.zone)
         raise TransferLimitExceeded(retry_after=math.ceil((tomorrow - at).total_seconds()))
-    book.count_sent(name, points, at=at)
+    return name
 
 
 def _resolve(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
@@ -180,7 +182,7 @@ def _expire(book: Book, posting: Posting, at: datetime.datetime) -> PointTransac
 def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
     _write_settlement(book)
     account = book.account
-    found = targets.find(account, cast(uuid.UUID, posting.reverses_id))
+    found = undoing.target(account, cast(uuid.UUID, posting.reverses_id))
     if found is None:
         raise TransactionNotFound
     target = found.entry
@@ -188,11 +190,11 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
         raise NotReversible(gettext("These points were turned into a voucher."))
     if target.source == VOUCHER and target.reference is not None and not posting.ends_code:
         raise NotReversible(gettext("These points paid for a code. Cancel the code."))
-    undone = targets.reversed_points(found)
+    undone = undoing.reversed_points(found)
     line = posting.note.line_item_id or target.line_item_id
     note = dataclasses.replace(posting.note, card_id=target.card_id, line_item_id=line)
     if target.type in (EntryType.AWARD, EntryType.ADJUST) and target.points > 0:
-        points = _to_reverse(posting, target.points - undone - targets.expired_points(found))
+        points = _to_reverse(posting, target.points - undone - undoing.expired_points(found))
         [brought] = store.lots_by_id(target.account_id, [target.id])
         book.lots.load(store.lots_of_origin(account.id, target.id))
         book.lots.load(store.lots([store.Needed(account, at, points)])[account.id])
@@ -201,7 +203,7 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
         )
     if target.type in (EntryType.REDEEM, EntryType.ADJUST):
         points = _to_reverse(posting, -target.points - undone)
-        spent = targets.spent(found, undone=undone)
+        spent = undoing.spent(found, undone=undone, owed=book.debt())
         if not found.is_elsewhere:
             book.lots.load(lot for lot, _ in spent.by_lot)
         book.lots.load(lot for lot, _ in spent.debt_payers)

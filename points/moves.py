@@ -100,7 +100,7 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     before = new.standing.earned() if new.standing is not None else None
     balance, pending, held = was.balance, was.pending, was.held
     holds = [hold for hold in old.holds.values() if hold.is_active]
-    left = {lot.id: lot.remaining for lot in old.lots.open()}
+    left = {lot.id: lot.remaining for lot in sorted(old.lots.open(), key=lambda lot: lot.version)}
     leaving = _empty(old, holds, entry_id=out_id, other=Other(new.account.id, in_id), note=note, at=at)
 
     free = max(new.account.balance, ZERO)
@@ -131,9 +131,9 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     for lot, paid in new.lots.payments(min(owed, free), lots=mine):
         new.use(coming, lot, paid, pays_debt=True)
         new.use(coming, None, -paid)
+    for lot in [lot for lot in new.lots.in_spending_order() if lot in new.made]:
+        new.pay_debt_from(lot, coming)
     for lot in brought.values():
-        if not new.lots.is_pending(lot):
-            new.pay_debt_from(lot, coming)
         new.note_due(lot)
     _add_up(old, new)
     if new.standing is not None and before is not None:

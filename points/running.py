@@ -115,14 +115,18 @@ def _post(
     facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
     named = store.entries([name for p in postings if p.is_named for name in p.names])
     clocks: dict[uuid.UUID, datetime.datetime] = {}
-    needs = dict.fromkeys(refs, ZERO)
-    # Lots that become active now are read because they are due.
-    most = {row.id: row.balance for row in rows.values()}
     for posting in postings:
-        account_id = posting.account.id
         clock = max(rows[account.id].clock(posting.at) for account in posting.accounts)
         for account in posting.accounts:
             clocks[account.id] = max(clock, clocks.get(account.id, clock))
+    needs = dict.fromkeys(refs, ZERO)
+    # Points that start or come back from a hold by now may be among those that are taken.
+    most = {
+        row.id: row.balance + (row.pending + row.held if store.is_due(row, clocks[row.id]) else ZERO)
+        for row in rows.values()
+    }
+    for posting in postings:
+        account_id = posting.account.id
         needs[account_id] += most_lots_pay(posting, most=most[account_id])
         most[account_id] += max(posting.points or ZERO, ZERO)
     holding = {posting.account.id for posting in postings if posting.type == EntryType.HOLD}

@@ -6,7 +6,6 @@ written. Times are UTC; days are the programme's.
 
 import dataclasses
 import datetime
-import functools
 import itertools
 import uuid
 from collections.abc import Iterable, Sequence
@@ -18,12 +17,11 @@ from django.db import connection
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
-from loyalty.models import Program
 from loyalty.postgres import prepared
 from points import hold_store, past, rules
 from points.holding import Held, HoldingPage
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Snapshot
-from points.models import AccountRef, PointDefinition, PointTransaction
+from points.models import AccountRef, PointTransaction
 from points.page import THE_CLOCK
 from tiers.ladder import Progress, Standing
 
@@ -167,92 +165,6 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
     return answers
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExpiringInProgram:
-    """Points of all customers that expire within `days`: a row for a customer and a day, earliest first. It is counted
-    and sliced like a queryset."""
-
-    program: Program
-    definition: PointDefinition
-    at: datetime.datetime
-    days: int
-
-    def count(self) -> int:
-        """This will answer how many rows there are."""
-        return self._totals[0]
-
-    @property
-    def total_points(self) -> Decimal:
-        """The points of all rows; they are read once, with the number of rows."""
-        return self._totals[1]
-
-    def __getitem__(self, wanted: slice) -> list[Expiring]:
-        rows = self._run(
-            "SELECT customer_id, points, expires_at FROM days ORDER BY expires_at, customer_id"
-            " LIMIT %(count)s OFFSET %(start)s",
-            count=wanted.stop - wanted.start,
-            start=wanted.start,
-        )
-        zone = ZoneInfo(self.program.timezone)
-        return [
-            Expiring(
-                customer_id=customer_id,
-                points=points,
-                expires_at=expires_at,
-                days_until_expiry=_days_between(self.at, expires_at, zone),
-            )
-            for customer_id, points, expires_at in rows
-        ]
-
-    @functools.cached_property
-    def _totals(self) -> tuple[int, Decimal]:
-        [(rows, points)] = self._run("SELECT count(*), COALESCE(sum(points), 0) FROM days")
-        return rows, points
-
-    def _run(self, select: str, **arguments: Any) -> list[tuple[Any, ...]]:
-        known: dict[str, Any] = {
-            "program": self.program.pk,
-            "definition": self.definition.pk,
-            "zone": self.program.timezone,
-            "at": self.at,
-            "until": self.at + datetime.timedelta(days=self.days),
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(_EXPIRING + select, known | arguments)
-            return cursor.fetchall()
-
-
-# A lot that started since the last posting pays a debt before it counts, in the order in which such lots started.
-_EXPIRING = """
-WITH started AS (
-    SELECT l.account_id, l.id, GREATEST(0, -a.balance - COALESCE(SUM(l.remaining) OVER (
-        PARTITION BY l.account_id ORDER BY l.active_from, l.version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-    ), 0)) AS owed
-    FROM points_pointlot l JOIN points_pointaccount a ON a.id = l.account_id
-    WHERE l.program_id = %(program)s AND l.is_open AND a.balance < 0
-    AND l.active_from > a.effective_at AND l.active_from <= %(at)s
-), lots AS (
-    SELECT id, account_id, remaining, expires_at FROM points_pointlot
-    WHERE program_id = %(program)s AND is_open AND expires_at > %(at)s AND expires_at <= %(until)s
-    AND (active_from IS NULL OR active_from <= %(at)s)
-    UNION ALL
-    SELECT l.id, l.account_id, l.remaining, points_months_after(
-        GREATEST(a.last_activity_at, l.active_from), l.inactivity_months, %(zone)s
-    )
-    FROM points_pointlot l JOIN points_pointaccount a ON a.id = l.account_id
-    WHERE l.program_id = %(program)s AND l.is_open AND l.inactivity_months IS NOT NULL AND l.active_from <= %(at)s
-), days AS (
-    SELECT a.customer_id, SUM(l.remaining - LEAST(l.remaining, COALESCE(s.owed, 0))) AS points,
-        MIN(l.expires_at) AS expires_at
-    FROM lots l JOIN points_pointaccount a ON a.id = l.account_id
-    LEFT JOIN started s ON s.account_id = l.account_id AND s.id = l.id
-    WHERE a.definition_id = %(definition)s AND l.expires_at > %(at)s AND l.expires_at <= %(until)s
-    GROUP BY a.customer_id, (l.expires_at AT TIME ZONE %(zone)s)::date
-    HAVING SUM(l.remaining - LEAST(l.remaining, COALESCE(s.owed, 0))) > 0
-)
-"""
-
-
 _STANDING = f"""
 SELECT {", ".join(f"a.{column}" for column in _SNAPSHOT)},
     {hold_store.IN_JSON}, e.id, e.type, e.points, e.created_at, {", ".join(f"l.{column}" for column in _LOT_COLUMNS)}
@@ -364,11 +276,12 @@ def _expiring(page: HoldingPage, *, at: datetime.datetime, until: datetime.datet
         yield Expiring(
             points=sum((points for _, points in rows), ZERO),
             expires_at=first,
-            days_until_expiry=_days_between(at, first, page.zone),
+            days_until_expiry=days_between(at, first, page.zone),
         )
 
 
-def _days_between(at: datetime.datetime, moment: datetime.datetime, zone: ZoneInfo) -> int:
+def days_between(at: datetime.datetime, moment: datetime.datetime, zone: ZoneInfo) -> int:
+    """This will answer how many days of the programme there are between two moments."""
     return (moment.astimezone(zone).date() - at.astimezone(zone).date()).days
 
 

@@ -16,7 +16,7 @@ from loyalty.api import management, paging, values
 from loyalty.api.serializers import either, success
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from points import accounts, definitions, histories, ledger, statements
+from points import accounts, definitions, expiring, histories, ledger, statements
 from points.accounts import Named
 from points.api import management_shapes as shapes
 from tiers.ladder import Progress
@@ -225,7 +225,7 @@ class PointsViewSet(management.ManagementViewSet):
 
     def _expiring_in_program(self, request: Request, query: dict[str, Any]) -> HttpResponse:
         program = caller(request).program
-        rows = statements.ExpiringInProgram(
+        rows = expiring.ExpiringInProgram(
             program=program,
             definition=definitions.find(program, query["definition"]),
             at=timezone.now(),

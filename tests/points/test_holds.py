@@ -10,7 +10,7 @@ from loyalty.models import Program
 from points import ledger, statements
 from points.models import Hold
 from tests.factories import make_account
-from tests.points.till import NOON, NOTE, Till, breaches, days
+from tests.points.till import NOON, NOTE, Till, breaches, days, posting
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -139,4 +139,25 @@ def test_brings_nothing_back_to_life_that_ended_by_inactivity(program: Program) 
     capture(till, held, 10, at=days(31))
     assert till.history()[-3:] == [("redeem", -10), ("release", 0), ("expire", -20)]
     assert (till.balance, till.row().last_activity_at) == (0, days(31))
+    assert breaches(program) == set()
+
+
+def test_takes_what_ends_first_where_a_balance_is_set_after_a_hold_lapsed(program: Program, till: Till) -> None:
+    till.award(10, expires_at=days(10))
+    till.award(50, expires_at=days(30))
+    hold(till, 60)
+    till.award(10, expires_at=days(10))
+    till.award(10, expires_at=days(20))
+    # 20 are free as it is written, 80 by the clock; 15 are to be left.
+    ledger.post(posting(till.account, "adjust", None, of_balance=lambda balance: 15 - balance, at=NOON + HOUR))
+    assert (till.balance, till.left()) == (15, [0, 15, 0, 0])
+    assert breaches(program) == set()
+
+
+def test_takes_what_ends_first_where_a_balance_is_set_after_points_started(program: Program, till: Till) -> None:
+    till.award(10, expires_at=days(10))
+    till.award(50, valid_from=days(1), expires_at=days(30))
+    till.award(10, expires_at=days(20))
+    ledger.post(posting(till.account, "adjust", None, of_balance=lambda balance: 15 - balance, at=days(1)))
+    assert (till.balance, till.left()) == (15, [0, 15, 0])
     assert breaches(program) == set()

@@ -1,7 +1,10 @@
 """The server goes away in the middle: what was asked is posted once and answered, whatever arrived before."""
 
+import datetime
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,12 +12,14 @@ from django.db import connection, connections, transaction
 
 from loyalty import errors, idempotency
 from loyalty.models import Program
-from points import ledger
-from points.models import AccountRef, PointTransaction
+from points import ledger, moves
+from points.models import AccountRef, Hold, PointTransaction
 from tests.factories import make_account, make_definition
 from tests.points.proxy import Proxy, proxied
 from tests.points.threads import Waiting
-from tests.points.till import Till, answer, breaches, days, key, posting
+from tests.points.till import NOON, Till, answer, breaches, days, key, posting
+
+HOUR = datetime.timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -128,6 +133,79 @@ def test_another_may_post_before_the_lost_answer_is_looked_for(proxy: Proxy, til
     assert meanwhile.is_done
     assert outcome.balance == 70
     assert till.history() == [("award", 100), ("redeem", -30), ("redeem", -70)]
+
+
+@pytest.mark.parametrize("kind", ["hold", "capture", "release", "reverse", "transfer"])
+@pytest.mark.parametrize("is_keyed", [False, True], ids=["without key", "with key"])
+def test_is_done_once_where_the_answer_to_the_commit_is_lost(
+    proxy: Proxy, program: Program, till: Till, kind: str, is_keyed: bool
+) -> None:
+    program.transfers_enabled = True
+    friend = Till(make_account(program, till.account.definition))
+    award = till.award(100)
+    held = till.post(ledger.hold, points=Decimal(20), lasts=HOUR)
+    asked = {
+        "hold": partial(posting, till.account, "hold", 30, lasts=HOUR),
+        "capture": partial(posting, till.account, "redeem", 15, hold_id=held.id),
+        "release": partial(posting, till.account, "release", None, hold_id=held.id),
+        "reverse": partial(posting, till.account, "reverse", 30, reverses_id=award.id),
+        "transfer": partial(posting, till.account, "transfer", 30, receiver=friend.account),
+    }[kind](key=key("order-1") if is_keyed else None)
+    before = till.row().version
+    proxy.lose(2)
+    outcome = ledger.post(asked, render=answer)
+    assert proxy.lost == 2
+    assert outcome.entry is not None
+    assert outcome.answer is not None
+    assert not outcome.answer.replayed
+    row = till.row()
+    assert row.version == before + (2 if kind == "capture" else 1)
+    assert (row.balance, row.held) == {
+        "hold": (50, 50),
+        "capture": (85, 0),
+        "release": (100, 0),
+        "reverse": (50, 20),
+        "transfer": (50, 20),
+    }[kind]
+    assert friend.history() == ([("transfer", 30)] if kind == "transfer" else [])
+    if kind == "hold":
+        assert outcome.hold is not None
+        assert Hold.objects.get(account_id=till.account.id, id=outcome.hold.id).points == 30
+
+
+def test_posts_once_where_the_answer_is_lost_and_the_account_became_another(proxy: Proxy, till: Till) -> None:
+    other = Till(make_account(till.account.program, till.account.definition))
+    till.award(100)
+    _merge(till, other)
+    proxy.lose(1)
+    outcome = ledger.post(posting(till.account, "redeem", 30))
+    assert proxy.lost == 1
+    assert outcome.balance == 70
+    assert other.history() == [("merge", 100), ("redeem", -30)]
+
+
+@pytest.mark.parametrize("is_keyed", [False, True], ids=["without key", "with key"])
+def test_posts_once_where_the_account_becomes_another_before_the_lost_answer_is_looked_for(
+    proxy: Proxy, till: Till, is_keyed: bool
+) -> None:
+    other = Till(make_account(till.account.program, till.account.definition))
+    till.award(100)
+    proxy.lose(1)
+    meanwhile = _Meanwhile(lambda: _merge(till, other))
+    with connection.execute_wrapper(meanwhile):
+        outcome = ledger.post(
+            posting(till.account, "redeem", 30, key=key("order-1") if is_keyed else None), render=answer
+        )
+    assert meanwhile.is_done
+    assert outcome.entry is not None
+    assert (outcome.entry.account_id, outcome.balance) == (till.account.id, 70)
+    assert till.history() == [("award", 100), ("redeem", -30), ("merge", -70)]
+    assert other.history() == [("merge", 70)]
+
+
+def _merge(old: Till, new: Till) -> None:
+    with transaction.atomic():
+        moves.merge(old=[old.account], new=[new.account], actor="test", at=NOON)
 
 
 class _Meanwhile:

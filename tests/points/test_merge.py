@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
+from cards.membership import CustomerNotFound
 from loyalty import errors
 from loyalty.models import Program
 from points import ledger, moves, reviews, rules, statements
@@ -45,6 +46,26 @@ def test_brings_lots_anew_with_start_end_and_origin(program: Program, till: Till
     row = other.row()
     assert (row.lifetime_earned, row.lifetime_redeemed) == (7 + 20, 5)
     assert breaches(program) == set()
+
+
+def test_brings_nothing_to_an_account_that_has_become_another(program: Program, till: Till, other: Till) -> None:
+    till.award(20)
+    other.award(5)
+    merge(till, other)
+    before = till.everything(), other.everything()
+    for old, new in ((other, till), (till, other), (till, Till(make_account(program, till.account.definition)))):
+        with pytest.raises(CustomerNotFound):
+            merge(old, new)
+    with pytest.raises(CustomerNotFound):
+        forfeit(till.account)
+    assert (till.everything(), other.everything()) == before
+    forfeit(other.account)
+    before = till.everything(), other.everything()
+    with pytest.raises(CustomerNotFound):
+        merge(Till(make_account(program, till.account.definition)), other)
+    with pytest.raises(CustomerNotFound):
+        forfeit(other.account)
+    assert (till.everything(), other.everything()) == before
 
 
 def test_posts_on_the_one_that_is_left(program: Program, till: Till, other: Till) -> None:

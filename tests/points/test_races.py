@@ -2,12 +2,11 @@
 
 import contextlib
 import io
-import os
 import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -22,28 +21,10 @@ from loyalty.models import Program
 from points import ledger, membership
 from points.models import AccountRef, EntryType, PointAccount
 from tests.factories import CardFactory, make_account, make_definition
-from tests.points.threads import Waiting, at_once, deadlocks
-from tests.points.till import NOON, Till, answer, breaches, days, key, posting
+from tests.points.threads import RACE_SECONDS, Waiting, at_once, times
+from tests.points.till import NOON, Till, answer, days, key, posting
 
-RACE_SECONDS = float(os.environ.get("RACE_SECONDS", "10"))
-
-
-@pytest.fixture(autouse=True)
-def _without_limit(program: Program) -> None:
-    program.transaction_limit = None
-    program.save(update_fields=["transaction_limit"])
-
-
-@pytest.fixture(autouse=True)
-def _without_deadlock(program: Program) -> Iterator[None]:
-    before = deadlocks()
-    yield
-    assert deadlocks() == before
-    assert breaches(program) == set()
-
-
-def times(count: int, work: Callable[[], Any]) -> list[Callable[[], Any]]:
-    return [work] * count
+pytestmark = pytest.mark.usefixtures("without_limit", "without_deadlock")
 
 
 # One account

@@ -84,3 +84,17 @@ def test_refuses_oneself(till: Till) -> None:
     till.award(10)
     with pytest.raises(ledger.SameCustomer):
         send(till, till, 5)
+
+
+def test_counts_nothing_of_what_it_refuses(program: Program, till: Till, friend: Till) -> None:
+    program.transfer_daily_points = Decimal(60)
+    program.save(update_fields=["transfer_daily_points"])
+    till.award(40)
+    till.award(10, expires_at=days(1))
+    # What is due is written with the refusal.
+    with pytest.raises(ledger.InsufficientPoints):
+        send(till, friend, 41, at=days(1))
+    assert till.history()[-1] == ("expire", -10)
+    till.award(20, at=days(1))
+    send(till, friend, 60, at=days(1))
+    assert friend.balance == 60

@@ -1,5 +1,6 @@
 """Threads for races, each with a connection of its own."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from django.db import connections
 from loyalty import errors
 
 PATIENCE = 20  # Seconds.
+RACE_SECONDS = float(os.environ.get("RACE_SECONDS", "10"))
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
@@ -29,6 +31,11 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(works)) as threads:
         return list(threads.map(run, works))
+
+
+def times(count: int, work: Callable[[], Any]) -> list[Callable[[], Any]]:
+    """This will answer a work so many times."""
+    return [work] * count
 
 
 class Waiting:

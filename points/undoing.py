@@ -1,6 +1,7 @@
-"""What a reversal has to know of the entry that it undoes: what is left to undo, and which lots that is of.
+"""What there is of an entry that is to be reversed: what it took of which lots, what of it was undone or expired since.
 
-Read under the lock of the account that undoes it, which may be one that the entry's account was merged into.
+Called by the ledger's verbs alone, under the lock of the account. The entry may be of an account that was merged into
+the one that undoes it.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ class Target:
         return len(self.account_ids) > 1
 
 
-def find(account: Snapshot, entry_id: uuid.UUID) -> Target | None:
+def target(account: Snapshot, entry_id: uuid.UUID) -> Target | None:
     """This will read an entry of the account, or of an account that was merged into it, if there is one of that id."""
     if (own := store.entry(account.id, entry_id)) is not None:
         return Target(own, [account.id])
@@ -67,10 +68,10 @@ def expired_points(target: Target) -> Decimal:
         return cursor.fetchone()[0]
 
 
-def spent(target: Target, *, undone: Decimal) -> Spent:
+def spent(target: Target, *, undone: Decimal, owed: Decimal) -> Spent:
     """This will answer what an entry took of which lots, less what its reversals gave back, `undone` in all. The lots
-    are those of its own account; who undoes it elsewhere has others."""
-    entry = target.entry
+    are those of its own account; who undoes it elsewhere has others. `owed`: what the account owes that undoes it."""
+    entry, account_id = target.entry, target.account_ids[-1]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT u.lot_id, SUM(u.points) FROM ("
@@ -81,16 +82,13 @@ def spent(target: Target, *, undone: Decimal) -> Spent:
             " GROUP BY u.lot_id ORDER BY MIN(u.position) FILTER (WHERE e.id = %(entry)s)",
             {"account": entry.account_id, "entry": entry.id},
         )
-        taken = _payments(entry.account_id, cursor.fetchall())
+        taken = _payments([(entry.account_id, *row) for row in cursor.fetchall()])
     by_lot = _less(taken, _given_anew(target)) if target.is_elsewhere else taken
     debt = -entry.points - undone - sum((points for _, points in by_lot), ZERO)
-    payers: list[Payment] = []
-    if debt:
-        payers = _debt_payers(target.account_ids[-1])
-        if target.is_elsewhere:
-            # What was paid before the merge goes back as what it took itself does: to new lots.
-            by_lot = [*_debt_payers(entry.account_id), *by_lot]
-    return Spent(by_lot=by_lot, debt=debt, debt_payers=payers)
+    payers = _debt_payers(account_id) if debt else []
+    is_short = debt > owed + sum((points for _, points in payers), ZERO)
+    elsewhere = _debt_payers_elsewhere(account_id) if is_short else []
+    return Spent(by_lot=by_lot, debt=debt, debt_payers=payers, debt_payers_elsewhere=elsewhere)
 
 
 def _debt_payers(account_id: uuid.UUID) -> list[Payment]:
@@ -103,7 +101,51 @@ def _debt_payers(account_id: uuid.UUID) -> list[Payment]:
             " GROUP BY u.lot_id ORDER BY MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)",
             [account_id],
         )
-        return _payments(account_id, cursor.fetchall())
+        return _payments([(account_id, *row) for row in cursor.fetchall()])
+
+
+# The account and all that were merged into it.
+_FAMILY = """
+WITH RECURSIVE family AS (
+    SELECT %(account)s::uuid AS id
+    UNION ALL
+    SELECT o.id FROM family f
+    JOIN points_pointtransaction e ON e.account_id = f.id AND e.type = 'merge'
+    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = f.id
+)
+"""
+_PAYERS_ELSEWHERE = f"""{_FAMILY}
+SELECT u.account_id, u.lot_id, SUM(u.points)
+FROM family f JOIN points_lotuse u ON u.account_id = f.id AND u.pays_debt
+JOIN points_pointtransaction e ON e.account_id = u.account_id AND e.id = u.entry_id
+WHERE f.id <> %(account)s GROUP BY u.account_id, u.lot_id HAVING SUM(u.points) > 0
+ORDER BY MAX(e.effective_at) FILTER (WHERE u.points > 0), MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)
+"""
+# What reversals brought of each lot, beyond what the entries that they undo had taken of it themselves.
+_PAID_BACK_ANEW = f"""{_FAMILY}
+SELECT b.origin_id, SUM(GREATEST(b.points - t.points, 0)) FROM (
+    SELECT COALESCE(r.other_account_id, r.account_id) AS account_id, r.reverses_id, l.origin_id, SUM(l.points) AS points
+    FROM family f JOIN points_pointtransaction r ON r.account_id = f.id AND r.reverses_id IS NOT NULL
+    JOIN points_pointlot l ON l.account_id = r.account_id AND l.entry_id = r.id
+    GROUP BY 1, r.reverses_id, l.origin_id
+) b, LATERAL (
+    SELECT COALESCE(SUM(u.points), 0) AS points
+    FROM points_pointtransaction e JOIN points_lotuse u ON u.account_id = e.account_id AND u.entry_id = e.id
+    JOIN points_pointlot l ON l.account_id = u.account_id AND l.id = u.lot_id
+    WHERE e.account_id = b.account_id AND (e.id = b.reverses_id OR e.reverses_id = b.reverses_id)
+    AND COALESCE(l.origin_id, l.id) = b.origin_id AND NOT u.pays_debt AND NOT u.is_held
+) t GROUP BY b.origin_id
+"""
+
+
+def _debt_payers_elsewhere(account_id: uuid.UUID) -> list[Payment]:
+    """This will answer the lots that paid debts of accounts before those were merged into this one, in the order of the
+    last payment of each, less what was paid back to new lots."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PAYERS_ELSEWHERE, {"account": account_id})
+        payers = _payments(cursor.fetchall())
+        cursor.execute(_PAID_BACK_ANEW, {"account": account_id})
+        return _less(payers, dict(cursor.fetchall()))
 
 
 def _given_anew(target: Target) -> dict[uuid.UUID, Decimal]:
@@ -128,6 +170,10 @@ def _less(taken: list[Payment], given: dict[uuid.UUID, Decimal]) -> list[Payment
     return left[::-1]
 
 
-def _payments(account_id: uuid.UUID, rows: Sequence[tuple[uuid.UUID, Decimal]]) -> list[Payment]:
-    lots = {lot.id: lot for lot in store.lots_by_id(account_id, [lot_id for lot_id, _ in rows])} if rows else {}
-    return [(lots[lot_id], points) for lot_id, points in rows]
+def _payments(rows: Sequence[tuple[uuid.UUID, uuid.UUID, Decimal]]) -> list[Payment]:
+    """This will answer each (account id, lot id, points) with the lot."""
+    named: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for account_id, lot_id, _ in rows:
+        named.setdefault(account_id, []).append(lot_id)
+    lots = {lot.id: lot for account_id, lot_ids in named.items() for lot in store.lots_by_id(account_id, lot_ids)}
+    return [(lots[lot_id], points) for _, lot_id, points in rows]
