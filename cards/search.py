@@ -3,7 +3,7 @@
 import re
 import uuid
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import CharField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from cards.models import Card, Customer
@@ -12,6 +12,8 @@ from loyalty.models import Program
 
 LONGEST_TERM = 200
 _MOST_WORDS = 5
+# So many digits at least: fewer are in too many numbers.
+_PHONE = re.compile(r"[^0-9A-Za-z]*(?:[0-9][ ()+./-]*){5,}")
 _NUMBER = re.compile(r"LC[0-9]{12}")
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -34,7 +36,12 @@ def customers(term: str) -> QuerySet[Customer]:
     )
     if "@" in term and by_email.exists():
         return by_email
-    return Customer.objects.filter(_within(term, "name", "email", "phone", "external_id"))
+    found = _within(term, "name", "email", "phone", "external_id")
+    if not _PHONE.fullmatch(term):
+        return Customer.objects.filter(found)
+    # Whatever stands between the digits, here or there.
+    digits = Func(F("phone"), Value(r"\D"), Value(""), Value("g"), function="regexp_replace", output_field=CharField())
+    return Customer.objects.alias(digits=digits).filter(found | Q(digits__contains=re.sub(r"\D", "", term)))
 
 
 def cards(term: str) -> QuerySet[Card]:

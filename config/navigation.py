@@ -15,6 +15,7 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Help a customer",
             "items": [
+                _till(),
                 _table("Customers", "person_search", "cards", "customer"),
                 _table("Cards", "credit_card", "cards", "card"),
             ],
@@ -78,6 +79,15 @@ def _table(title: str, icon: str, app: str, model: str) -> Item:
         "icon": icon,
         "link": reverse(f"admin:{app}_{model}_changelist"),
         "permission": _may_view(app, model),
+    }
+
+
+def _till() -> Item:
+    return {
+        "title": "Till",
+        "icon": "point_of_sale",
+        "link": reverse("till"),
+        "permission": lambda request: request.user.has_perm("points.use_till"),
     }
 
 

@@ -13,6 +13,7 @@ from cards.api import v1 as cards_v1
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
+from points.admin.till import pages as till
 from points.api import management as points
 from points.api import management_bulk as bulk
 from points.api import management_transactions as transactions
@@ -114,6 +115,10 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("admin/till/", till.open_till, name="till"),
+    path("admin/till/<slug:slug>/", till.find, name="till_find"),
+    path("admin/till/<slug:slug>/customers/<uuid:customer_id>/", till.customer, name="till_customer"),
+    path("admin/till/<slug:slug>/codes/<str:code>/", till.code, name="till_code"),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     # Who opens the address that the service prints wants to see something.

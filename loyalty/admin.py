@@ -50,6 +50,7 @@ ALLOWED = [
     "use_redemption",
     "cancel_redemption",
     "adjust_points",
+    "use_till",
 ]
 
 # What something asks for: the rest is for what the service does not do yet.

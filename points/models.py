@@ -182,7 +182,7 @@ class PointAccount(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        permissions = [("adjust_points", "Can adjust points")]
+        permissions = [("adjust_points", "Can adjust points"), ("use_till", "Can use the till")]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(balance__gte=0) | models.Q(may_go_negative=True), name="account_balance_not_negative"

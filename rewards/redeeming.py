@@ -15,7 +15,6 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from cards.membership import MOST_DRAWS
 from loyalty import errors, idempotency, ids, retry
@@ -24,7 +23,7 @@ from loyalty.postgres import prepared
 from points import definitions, expiry, heirs, ledger, reasons, statements
 from points.entering import VOUCHER
 from points.models import AccountRef, EntryType
-from rewards import catalogue, lapses, money
+from rewards import catalogue, lapses, money, offers
 from rewards.models import Lapse, Redemption, Reward, VoucherRule
 from rewards.redemptions import draw_code
 
@@ -102,7 +101,8 @@ class Redeemed:
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
     """What a customer wants for points: a reward at its price, or so many points as a code. `points` beside a reward
-    are the price that the caller believes in; `definition` is the code of the points, where no reward says it."""
+    are the price that the caller believes in; `definition` is the code of the points, where no reward says it;
+    `card_id` is the card that was shown."""
 
     customer_id: uuid.UUID
     reward_id: uuid.UUID | None = None
@@ -110,6 +110,8 @@ class Wish:
     definition: str | None = None
     reason: str | None = None
     metadata: dict[str, Any] | None = None
+    staff_member: str | None = None
+    card_id: uuid.UUID | None = None
 
 
 def redeem(
@@ -129,6 +131,7 @@ def redeem(
         cards.membership.CustomerNotFound: the customer was erased.
         catalogue.RewardNotFound, RewardUnavailable, RewardOutOfStock, RewardLimitReached, TierRequired, PriceMismatch.
         ledger.InsufficientPoints, errors.InvalidPoints: the points do not suffice, or are no amount.
+        ledger.CardBlocked, ledger.CardInactive, ledger.CardExpired: the card that was shown does not redeem.
         ledger.TransactionLimitExceeded, errors.IdempotencyKeyReused, errors.Unavailable.
     """
     for _draw in range(MOST_DRAWS):
@@ -182,6 +185,8 @@ def _ordered(
         reason=wish.reason or (reward.name if reward else reasons.REDEEMED),
         actor=actor,
         metadata=wish.metadata,
+        staff_member=wish.staff_member,
+        card_id=wish.card_id,
         source=VOUCHER,
     )
     posting = ledger.Posting(type=EntryType.REDEEM, account=account, points=None, at=at, note=note, key=key)
@@ -191,11 +196,11 @@ def _ordered(
         points=wish.points,
         posting=posting,
         render=render,
-        worth=None if reward else _worth(account, cast(Decimal, wish.points)),
+        worth=None if reward else worth(account, cast(Decimal, wish.points)),
     )
 
 
-def _worth(account: AccountRef, points: Decimal) -> Decimal | None:
+def worth(account: AccountRef, points: Decimal) -> Decimal | None:
     """This will answer what points alone are worth, where their definition says what one is."""
     rule = VoucherRule.objects.filter(
         definition=account.definition, is_active=True, conversion=VoucherRule.Conversion.ALL
@@ -342,16 +347,12 @@ def _has_tier(reward: Reward, account: AccountRef, at: datetime.datetime) -> boo
     known = statements.Statement()
     if account.definition.counts_for_tiers:
         known = statements.balance(account=account, at=at)
-    progress = statements.progress(account=account, known=known, at=at)
-    held, lowest = progress.rung if progress else None, reward.lowest_rung()
-    return held is not None and lowest is not None and held.threshold >= lowest.threshold
+    return offers.is_for(reward, statements.progress(account=account, known=known, at=at))
 
 
 def _count(reward: Reward, account: AccountRef) -> int:
-    """This will count how many of the reward the customer has, up to the limit: those given back count no more."""
-    counting = Redemption.objects.filter(customer_id=account.customer_id, reward=reward, cancelled_at=None)
-    counting = counting.filter(Q(lapsed_at=None) | Q(lapse=Lapse.FORFEIT))
-    return counting[: reward.per_customer_limit].count()
+    """This will count how many of the reward the customer has, up to the limit."""
+    return offers.counting(account.customer_id).filter(reward=reward)[: reward.per_customer_limit].count()
 
 
 def _end(reward: Reward | None, program: Program, at: datetime.datetime) -> datetime.datetime | None:

@@ -24,6 +24,7 @@ MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *
 REMOVED = ["tier", "earningrule", "campaign", "descriptiontext"]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
+CASHIER = ["use_till"]
 ADJUSTER = [*VIEWER, "adjust_points", "use_redemption", "cancel_redemption"]
 MANAGER = [
     *VIEWER,
@@ -98,6 +99,11 @@ def viewer() -> Browser:
 @pytest.fixture
 def adjuster() -> Browser:
     return staff("Adam", ADJUSTER)
+
+
+@pytest.fixture
+def cashier() -> Browser:
+    return staff("Cathy", CASHIER)
 
 
 @pytest.fixture

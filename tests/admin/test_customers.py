@@ -41,6 +41,8 @@ def test_finds_by_what_staff_have_in_hand(viewer: Browser, program: Program, car
     assert found(viewer, program, card.customer.email.upper()) == alice
     assert found(viewer, program, "adams alice") == alice
     assert found(viewer, program, "600 11111") == alice
+    assert found(viewer, program, "+37060011111") == alice
+    assert found(viewer, program, "(600) 11-111") == alice
     assert found(viewer, program, "alice") == alice | {"Bob Brown"}
     assert found(viewer, program, "C-17") == {"Bob Brown"}
     assert found(viewer, program, "@example.com") == alice | {"Bob Brown"}

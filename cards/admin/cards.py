@@ -1,0 +1,197 @@
+"""Cards, as staff see them: their state, and what can be done to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from unfold import widgets
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from cards import membership as cards_membership
+from cards import search
+from cards.admin import deeds
+from cards.admin.metadata import METADATA
+from cards.models import Card
+from loyalty import console
+from points import membership
+
+STATE_COLOURS = {"Active": "success", "Inactive": "info", "Blocked": "danger", "Expired": "warning"}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=255,
+        widget=widgets.UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text="Shown to whoever asks why.",
+    )
+
+
+class BlockForm(ReasonForm):
+    internal_note = forms.CharField(
+        max_length=1000,
+        required=False,
+        widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="For colleagues only.",
+    )
+
+
+@admin.register(Card)
+class CardAdmin(console.TableAdmin):
+    formfield_overrides = METADATA
+    list_display = ("number", "owner", "state", "design", "program", "issued")
+    list_select_related = ("customer", "program", "replaced_by")
+    list_filter = ("status", "program")
+    # What is searched is in `cards.search`; a list without fields has no search box.
+    search_fields = ("number",)
+    search_help_text = "Card number or customer"
+    ordering = ("-pk",)
+    fieldsets = (
+        (None, {"fields": ("owner", "state", "status_reason", "blocked", "replacement", "issued", "ends", "program")}),
+        ("Details", {"fields": ("design", "internal_note")}),
+        ("Metadata", {"fields": ("metadata",), "classes": ("collapse",)}),
+    )
+    readonly_fields = ("owner", "program", "issued", "ends", "state", "status_reason", "blocked", "replacement")
+    actions_detail = ("block", "unblock", "activate", "replace")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Card]:
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Card], search_term: str
+    ) -> tuple[QuerySet[Card], bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=search.cards(search_term).values("pk")), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # A card is issued from its customer's page.
+        return False
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        card = self.get_object(request, object_id)
+        deeds = _possible(card) if card is not None else set()
+        return [deed for deed in super().get_actions_detail(request, object_id) if deed.path in deeds]
+
+    @action(description="Block", url_path="block", icon="block", variant=ActionVariant.DANGER, permissions=["change"])
+    def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will stop the card from earning and redeeming."""
+        return self._change(
+            request,
+            object_id,
+            form_class=BlockForm,
+            verb="Block",
+            explanation="It neither earns nor redeems until it is unblocked. Points and history stay.",
+            change=lambda card, said: membership.block(
+                card=card, reason=said["reason"], note=said["internal_note"], at=timezone.now()
+            ),
+            done="is blocked",
+        )
+
+    @action(description="Unblock", url_path="unblock", icon="lock_open", permissions=["change"])
+    def unblock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will put the card into the state that it was blocked in."""
+        return self._change(
+            request,
+            object_id,
+            form_class=BlockForm,
+            verb="Unblock",
+            explanation="It is again what it was before it was blocked: active or inactive.",
+            change=lambda card, said: membership.unblock(card=card, reason=said["reason"], note=said["internal_note"]),
+            done="is unblocked",
+        )
+
+    @action(description="Activate", url_path="activate", icon="check_circle", permissions=["change"])
+    def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will make an inactive card active."""
+        return self._change(
+            request,
+            object_id,
+            form_class=forms.Form,
+            verb="Activate",
+            explanation="It earns and redeems from now on.",
+            change=lambda card, _: membership.activate(card=card),
+            done="is active",
+        )
+
+    @action(description="Replace", url_path="replace", icon="swap_horiz", permissions=["change"])
+    def replace(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will issue a new card for a lost one."""
+        return self._change(
+            request,
+            object_id,
+            form_class=ReasonForm,
+            verb="Replace",
+            explanation="The customer gets a new card with a new number; this one stays inactive for good.",
+            change=lambda card, said: membership.replace(card=card, reason=said["reason"], at=timezone.now()),
+            done="replaces it",
+        )
+
+    @display(description="Customer")
+    def owner(self, card: Card) -> str:
+        return console.link(card.customer)
+
+    @display(description="State", label=STATE_COLOURS)
+    def state(self, card: Card) -> str:
+        return cards_membership.state(card, at=timezone.now()).capitalize()
+
+    @display(description="Replaced by")
+    def replacement(self, card: Card) -> str:
+        return console.link(card.replaced_by) if card.replaced_by else console.NOTHING
+
+    @display(description="Issued")
+    def issued(self, card: Card) -> str:
+        return console.moment(card.created_at, card.program)
+
+    @display(description="Ends")
+    def ends(self, card: Card) -> str:
+        return console.moment(card.expires_at, card.program)
+
+    @display(description="Blocked since")
+    def blocked(self, card: Card) -> str:
+        return console.moment(card.blocked_at, card.program)
+
+    def _change(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *,
+        form_class: type[forms.Form],
+        verb: str,
+        explanation: str,
+        change: Callable[[Card, dict[str, Any]], Card],
+        done: str,
+    ) -> HttpResponse:
+        card = self.fetch(request, object_id)
+        form = form_class(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            changed = deeds.run(form, lambda: change(card, form.cleaned_data))
+            if changed is not None:
+                self.log_change(request, card, f"{verb}: {form.cleaned_data.get('reason', changed)}")
+                messages.success(request, f"Card {changed} {done}.")
+                return HttpResponseRedirect(console.address(changed))
+        return self.ask(
+            request,
+            card,
+            form=form,
+            title=f"{verb} card {card}",
+            deed=verb,
+            explanation=explanation,
+            facts=[("Customer", console.link(card.customer)), ("State", self.state(card))],
+            is_danger=verb == "Block",
+        )
+
+
+def _possible(card: Card) -> set[str]:
+    """This will answer what can be done to the card as it is."""
+    if card.replaced_by_id is not None:
+        return set()
+    return {
+        Card.Status.ACTIVE: {"block", "replace"},
+        Card.Status.INACTIVE: {"activate", "block", "replace"},
+        Card.Status.BLOCKED: {"unblock", "replace"},
+    }[Card.Status(card.status)]
