@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from django.db import connection
 
+from cards.membership import CustomerNotFound
 from loyalty import idempotency, ids
 from points import hold_store, ledger, reasons, rules, store
 from points.book import Book
@@ -22,7 +23,7 @@ from points.models import AccountRef, EntryType, PointTransaction
 from points.page import Note, Other
 
 
-class AccountsOver(Exception):
+class AccountsOver(CustomerNotFound):
     """Accounts were merged or closed before they were locked."""
 
 

@@ -251,7 +251,7 @@ def test_two_accounts_become_one_and_not_each_other(program: Program) -> None:
             partial(one.award, 5),
             partial(another.award, 5),
         )
-        assert sorted(type(outcome) is CustomerNotFound for outcome in outcomes[:2]) == [False, True]
+        assert sorted(isinstance(outcome, CustomerNotFound) for outcome in outcomes[:2]) == [False, True]
         assert owned(one, another) == 10 + 20 + 5 + 5
         heirs = [row.merged_into_id for till in (one, another) for row in till.rows()]
         assert sorted(heir is None for heir in heirs) == [False, True]
