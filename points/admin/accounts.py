@@ -5,15 +5,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from cards import search
 from loyalty import console, errors
 from points import ledger, statements
-from points.admin import adjusting, rows, standing
+from points.admin import adjusting, holding, rows, standing
 from points.models import AccountRef, PointAccount, PointDefinition
 
 MOST_CUSTOMERS = 200
@@ -46,7 +48,18 @@ class AccountList(console.CappedList):
 
 @admin.register(PointAccount)
 class AccountAdmin(console.ReadOnlyAdmin):
-    list_display = ("customer", "kind", "shop", "balance_now", "pending_now", "earned", "redeemed", "expired", "active")
+    list_display = (
+        "customer",
+        "kind",
+        "shop",
+        "balance_now",
+        "pending_now",
+        "held_now",
+        "earned",
+        "redeemed",
+        "expired",
+        "active",
+    )
     # By what is searched stands in `ids_for`; a list without fields has no search box.
     search_fields = ("pk",)
     search_help_text = "Customer's e-mail, card number, name"
@@ -79,6 +92,23 @@ class AccountAdmin(console.ReadOnlyAdmin):
         sections = {} if account is None or not self.has_view_permission(request) else _sections(request, account)
         return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
 
+    def get_urls(self) -> list[Any]:
+        release = path(
+            "<uuid:object_id>/holds/<uuid:hold_id>/release/",
+            self.admin_site.admin_view(self.release),
+            name="points_pointaccount_release",
+        )
+        return [release, *super().get_urls()]
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        account = self.get_object(request, object_id)
+        is_over = account is not None and _is_over(account)
+        return [] if is_over else super().get_actions_detail(request, object_id)
+
+    def release(self, request: HttpRequest, object_id: uuid.UUID, hold_id: uuid.UUID) -> HttpResponse:
+        """This will make held points available again."""
+        return holding.release(self, request, account=self.fetch(request, str(object_id)), hold_id=hold_id)
+
     @action(
         description="Adjust points",
         url_path="adjust",
@@ -89,6 +119,8 @@ class AccountAdmin(console.ReadOnlyAdmin):
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will correct the balance."""
         account = self.fetch(request, object_id)
+        if _is_over(account):
+            raise Http404
         return adjusting.adjust(
             self, request, customer=account.customer, row=_titled(account), definition=account.definition
         )
@@ -117,6 +149,10 @@ class AccountAdmin(console.ReadOnlyAdmin):
     def pending_now(self, account: Any) -> str:
         return console.amount(account.standing.pending, places=account.definition.decimal_places)
 
+    @display(description="Held")
+    def held_now(self, account: Any) -> str:
+        return console.amount(account.standing.held, places=account.definition.decimal_places)
+
     @display(description="Earned")
     def earned(self, account: Any) -> str:
         return console.amount(account.standing.lifetime_earned, places=account.definition.decimal_places)
@@ -136,6 +172,19 @@ class AccountAdmin(console.ReadOnlyAdmin):
     @display(description="Next start or end of points")
     def due(self, account: PointAccount) -> str:
         return console.moment(account.next_due_at, account.program)
+
+
+def _is_over(account: PointAccount) -> bool:
+    return account.merged_into_id is not None or account.closed_at is not None
+
+
+def _notice(account: PointAccount) -> str:
+    if account.closed_at is not None:
+        return f"Closed on {console.moment(account.closed_at, account.program)}, when the customer was erased."
+    if account.merged_into_id is None:
+        return ""
+    heir = PointAccount.objects.select_related("customer").get(pk=account.merged_into_id)
+    return format_html("Merged into the account of {}: points are posted there.", console.link(heir, heir.customer))
 
 
 def _titled(account: PointAccount) -> console.Titled:
@@ -163,6 +212,7 @@ def _sections(request: HttpRequest, account: PointAccount) -> dict[str, Any]:
     figures = [
         ("Balance", account.balance),
         ("Pending", account.pending),
+        ("Held", account.held),
         ("Earned ever", account.lifetime_earned),
         ("Redeemed ever", account.lifetime_redeemed),
         ("Expired ever", account.lifetime_expired),
@@ -175,6 +225,8 @@ def _sections(request: HttpRequest, account: PointAccount) -> dict[str, Any]:
         "is_newest": before is None,
         "older": shown[-1].version if len(found) > rows.MOST_ENTRIES else None,
         "entry_count": account.version,
+        "notice": _notice(account),
+        "tables": holding.tables(request, [account]),
         "standing": standing.section(_ref(account), statements.balance(account=_ref(account), at=now)),
         **_lots(request, account),
     }

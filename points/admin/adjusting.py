@@ -83,7 +83,7 @@ def adjust(
         form.fields["definition"].widget = forms.HiddenInput()
     if form.is_valid() and (answer := _post(request, form, customer)) is not None:
         messages.success(request, _told(answer, form.cleaned_data["definition"]))
-        return HttpResponseRedirect(_next(request, customer, form.cleaned_data["definition"]))
+        return HttpResponseRedirect(next_page(request, customer, form.cleaned_data["definition"]))
     return page.ask(
         request,
         row,
@@ -167,7 +167,8 @@ def _told(answer: dict[str, Any], definition: PointDefinition) -> str:
     return f"Adjusted by {points}. The balance is {console.amount(Decimal(answer['balance']), places=places)} now."
 
 
-def _next(request: HttpRequest, customer: Customer, definition: PointDefinition) -> str:
+def next_page(request: HttpRequest, customer: Customer, definition: PointDefinition) -> str:
+    """This will answer where the account's page is, or the customer's for those who may not see accounts."""
     if request.user.has_perm("points.view_pointaccount"):
         return console.address(PointAccount(pk=PointAccount.id_for(customer.pk, definition.pk)))
     return console.address(customer)

@@ -1,6 +1,7 @@
 """Ledger entries: what happened in a programme, newest first, and the whole story of one entry."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -14,8 +15,9 @@ from unfold.decorators import display
 from cards import search
 from loyalty import console, ids
 from loyalty.models import Program
+from points import heirs
 from points.admin import accounts, rows
-from points.models import LotUse, PointAccount, PointLot, PointTransaction
+from points.models import EntryType, LotUse, PointAccount, PointLot, PointTransaction
 
 MOST_USES = 500
 COLOURS = {
@@ -25,6 +27,10 @@ COLOURS = {
     "Reverse": "danger",
     "Expire": "default",
     "Activate": "default",
+    "Hold": "default",
+    "Release": "default",
+    "Transfer": "info",
+    "Merge": "warning",
 }
 
 
@@ -113,8 +119,9 @@ class EntryAdmin(console.ReadOnlyAdmin):
                 "fields": (
                     "public_id",
                     ("before", "after"),
-                    ("pending", "missing"),
-                    ("reversed_entry", "dated"),
+                    ("pending", "held"),
+                    ("missing", "reversed_entry"),
+                    ("other_side", "dated"),
                     "caller_metadata",
                 )
             },
@@ -185,6 +192,14 @@ class EntryAdmin(console.ReadOnlyAdmin):
     def pending(self, entry: PointTransaction) -> str:
         return console.amount(entry.pending_after, places=_places(entry))
 
+    @display(description="Held after it")
+    def held(self, entry: PointTransaction) -> str:
+        return console.amount(entry.held_after, places=_places(entry))
+
+    @display(description="Other account")
+    def other_side(self, entry: PointTransaction) -> str:
+        return rows.others([entry]).get(entry.pk, console.NOTHING)
+
     @display(description="Could not be taken")
     def missing(self, entry: PointTransaction) -> str:
         return console.amount(entry.shortfall, places=_places(entry))
@@ -209,7 +224,9 @@ class EntryAdmin(console.ReadOnlyAdmin):
     def reversed_entry(self, entry: PointTransaction) -> str:
         if entry.reverses_id is None:
             return console.NOTHING
-        undone = PointTransaction.objects.get(account_id=entry.account_id, id=entry.reverses_id)
+        # In an account that was merged into this one, maybe.
+        account_id = entry.other_account_id or entry.account_id
+        undone = PointTransaction.objects.get(account_id=account_id, id=entry.reverses_id)
         return rows.number(undone.version, undone.pk)
 
     @display(description="By")
@@ -242,18 +259,39 @@ def _places(entry: PointTransaction) -> int:
 
 
 def _sections(entry: PointTransaction) -> dict[str, Any]:
-    """This will answer what stands below an entry: the lots that it touched, the lot that it made, its reversals."""
+    """This will answer what stands below an entry: the lots that it touched, the lots that it made, its reversals."""
     account, places = entry.account, _places(entry)
     uses = LotUse.objects.filter(account_id=account.pk, entry_id=entry.pk).order_by("position")
-    lot = PointLot.objects.filter(account_id=account.pk, id=entry.pk).first()
-    reversals = PointTransaction.objects.filter(account_id=account.pk, reverses_id=entry.pk).order_by("version")
+    lots = _made(entry)
     tables = []
     if shown := list(uses[:MOST_USES]):
         tables.append({"title": "What it did to lots", "table": rows.use_table(account, shown)})
-    if lot is not None:
-        tables.append({"title": "The lot that it made", "table": rows.lot_table(account, [lot], at=timezone.now())})
-        tables.append({"title": "What became of that lot", "table": rows.story_table(account, lot)})
-    if undone := list(reversals[: rows.MOST_ENTRIES]):
-        tables.append({"title": "Reversed by", "table": rows.entry_table(account, undone)})
+    if lots:
+        title = "The lot that it made" if len(lots) == 1 else "The lots that it made"
+        tables.append({"title": title, "table": rows.lot_table(account, lots, at=timezone.now())})
+    if len(lots) == 1:
+        tables.append({"title": "What became of that lot", "table": rows.story_table(account, lots[0])})
+    tables += _reversals(entry)
     title = f"#{entry.version} {entry.get_type_display()} {console.amount(entry.points, places=places, is_signed=True)}"
     return {"original": console.Titled(entry, title), "title": title, "tables": tables}
+
+
+def _made(entry: PointTransaction) -> list[PointLot]:
+    """This will answer the first lots that an entry made. Only one that brought points from another account made
+    several, which have ids of their own."""
+    lots = PointLot.objects.filter(account_id=entry.account_id)
+    if entry.type in (EntryType.TRANSFER, EntryType.MERGE):
+        return list(lots.filter(version=entry.version, entry_id=entry.pk).order_by("pk")[:MOST_USES])
+    return list(lots.filter(pk=entry.pk))
+
+
+def _reversals(entry: PointTransaction) -> Iterator[dict[str, Any]]:
+    """This will answer what reversed an entry, by account: those that its account was merged into among them."""
+    path = heirs.paths([entry.account_id])[entry.account_id]
+    accounts = PointAccount.objects.select_related("customer", "definition", "program").in_bulk(path)
+    for account_id in path:
+        found = PointTransaction.objects.filter(account_id=account_id, reverses_id=entry.pk).order_by("version")
+        if undone := list(found[: rows.MOST_ENTRIES]):
+            account = accounts[account_id]
+            title = "Reversed by" if account_id == entry.account_id else f"Reversed by, as points of {account.customer}"
+            yield {"title": title, "table": rows.entry_table(account, undone)}

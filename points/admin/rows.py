@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from loyalty import console
 from loyalty.models import Program
 from points import descriptions, expiry
-from points.models import LotUse, PointAccount, PointLot, PointTransaction
+from points.models import EntryType, LotUse, PointAccount, PointLot, PointTransaction
 
 MOST_ENTRIES = 25
 MOST_LOTS = 10
@@ -52,12 +52,14 @@ def reason(entry: PointTransaction, program: Program) -> str:
 
 def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[str, Any]:
     """This will write entries as a table, each with the lots that it took from or gave back to."""
-    places, paid = account.definition.decimal_places, _uses(account, shown)
+    places, paid, sides = account.definition.decimal_places, _uses(account, shown), others(shown)
     rows = [
         [
             number(entry.version, entry.pk),
             console.moment(entry.effective_at, account.program),
-            entry.get_type_display(),
+            format_html("{} {}", entry.get_type_display(), sides[entry.pk])
+            if entry.pk in sides
+            else entry.get_type_display(),
             console.amount(entry.points, places=places, is_signed=True),
             console.amount(entry.balance_after, places=places),
             format_html_join(", ", "{}", ((text,) for text in paid.get(entry.pk, [console.NOTHING]))),
@@ -71,27 +73,29 @@ def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dic
 
 
 def lot_table(account: PointAccount, shown: Iterable[PointLot], *, at: datetime.datetime) -> dict[str, Any]:
-    """This will write lots as a table."""
-    places, program = account.definition.decimal_places, account.program
+    """This will write lots as a table; where some came from other accounts, it says from which."""
+    places, program, shown = account.definition.decimal_places, account.program, list(shown)
+    origins = _origins(account, [lot for lot in shown if lot.origin_id is not None])
     rows = [
         [
-            number(lot.version, lot.pk),
+            number(lot.version, lot.entry_id),
             console.amount(lot.points, places=places),
             console.amount(lot.remaining, places=places),
             _state(lot, at),
             console.moment(lot.active_from, program) if lot.active_from else "At once",
             end(lot, account),
+            *([origins.get(lot.entry_id, console.NOTHING)] if origins else []),
         ]
         for lot in shown
     ]
-    return {"headers": LOT_HEADERS, "rows": rows}
+    return {"headers": [*LOT_HEADERS, "Came"] if origins else LOT_HEADERS, "rows": rows}
 
 
 def use_table(account: PointAccount, shown: Iterable[LotUse]) -> dict[str, Any]:
     """This will write what an entry did to lots as a table."""
     shown = list(shown)
-    versions = _versions(account, shown)
-    rows = [[_word(use, versions, account.definition.decimal_places)] for use in shown]
+    lots = _lots(account, shown)
+    rows = [[_word(use, lots, account.definition.decimal_places)] for use in shown]
     return {"headers": ["In this order"], "rows": rows}
 
 
@@ -121,6 +125,43 @@ def number(version: int, entry_id: uuid.UUID) -> SafeString:
     return format_html('<a href="{}" class="text-link">#{}</a>', address, version)
 
 
+def others(shown: Iterable[PointTransaction]) -> dict[uuid.UUID, SafeString]:
+    """This will answer, by entry, the customer whose points these were or are, and the entry there, of those that
+    brought points from another account or to one."""
+    two_sided = [entry for entry in shown if entry.other_entry_id is not None]
+    found = PointTransaction.objects.filter(
+        account_id__in={entry.other_account_id for entry in two_sided},
+        id__in=[entry.other_entry_id for entry in two_sided],
+    ).select_related("account__customer")
+    sides = {entry.pk: entry for entry in found} if two_sided else {}
+    return {
+        entry.pk: format_html(
+            "{} {} {}",
+            _direction(entry),
+            sides[entry.other_entry_id].account.customer,
+            number(sides[entry.other_entry_id].version, entry.other_entry_id),
+        )
+        for entry in two_sided
+        if entry.other_entry_id in sides
+    }
+
+
+def _direction(entry: PointTransaction) -> str:
+    if not entry.points:
+        return "with"
+    if entry.points > 0:
+        return "from"
+    return "into" if entry.type == EntryType.MERGE else "to"
+
+
+def _origins(account: PointAccount, lots: Sequence[PointLot]) -> dict[uuid.UUID, SafeString]:
+    """This will answer, by the entry that made a lot, from which account it came."""
+    if not lots:
+        return {}
+    made_by = {lot.entry_id for lot in lots}
+    return others(PointTransaction.objects.filter(account_id=account.pk, id__in=made_by))
+
+
 def end(lot: PointLot, account: PointAccount) -> str:
     """This will write when a lot ends, for one that ends by inactivity as things are now."""
     if lot.inactivity_months is None:
@@ -146,26 +187,29 @@ def _uses(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[uuid
         account_id=account.pk, entry_id__in=[entry.pk for entry in shown], position__lte=MOST_USES
     )
     uses = list(found.order_by("entry_id", "position"))
-    versions = _versions(account, uses)
+    lots = _lots(account, uses)
     words: dict[uuid.UUID, list[Any]] = {}
     for use in uses:
         is_over = use.position == MOST_USES
-        word = "…" if is_over else _word(use, versions, account.definition.decimal_places)
+        word = "…" if is_over else _word(use, lots, account.definition.decimal_places)
         words.setdefault(use.entry_id, []).append(word)
     return words
 
 
-def _versions(account: PointAccount, uses: Iterable[LotUse]) -> dict[uuid.UUID, int]:
+def _lots(account: PointAccount, uses: Iterable[LotUse]) -> dict[uuid.UUID, SafeString]:
+    """This will write the numbers of the lots that the uses name."""
     lot_ids = {use.lot_id for use in uses if use.lot_id is not None}
     found = PointLot.objects.filter(account_id=account.pk, id__in=lot_ids)
-    return dict(found.values_list("id", "version"))
+    return {lot.pk: number(lot.version, lot.entry_id) for lot in found}
 
 
-def _word(use: LotUse, versions: dict[uuid.UUID, int], places: int) -> SafeString | str:
+def _word(use: LotUse, lots: dict[uuid.UUID, SafeString], places: int) -> SafeString | str:
     points = console.amount(abs(use.points), places=places)
     if use.lot_id is None:
         return f"{points} owed" if use.points > 0 else f"{points} of the debt paid"
-    lot = number(versions[use.lot_id], use.lot_id)
+    lot = lots[use.lot_id]
+    if use.is_held:
+        return format_html("{} of {} {}", points, lot, "set aside" if use.points > 0 else "not set aside any more")
     if not use.points:
         return format_html("{} became active", lot)
     if use.pays_debt:

@@ -16,7 +16,7 @@ from points.statements import Statement
 from tiers.ladder import Basis, Progress, Standing
 
 MOST_CHANGES = 20
-FIGURES = ["Definition", "Balance", "Pending", "Earned", "Redeemed", "Expired"]
+FIGURES = ["Definition", "Balance", "Pending", "Held", "Earned", "Redeemed", "Expired"]
 HEADERS = ["When", "From", "To", "Points that counted", "By entry"]
 
 
@@ -48,7 +48,14 @@ def section(account: AccountRef, statement: Statement) -> dict[str, Any] | None:
 
 
 def _figures(ref: AccountRef, told: Statement, account: PointAccount | None) -> list[Any]:
-    figures = (told.balance, told.pending, told.lifetime_earned, told.lifetime_redeemed, told.lifetime_expired)
+    figures = (
+        told.balance,
+        told.pending,
+        told.held,
+        told.lifetime_earned,
+        told.lifetime_redeemed,
+        told.lifetime_expired,
+    )
     return [
         console.link(account, ref.definition) if account else f"{ref.definition} (nothing posted yet)",
         *(console.amount(figure, places=ref.definition.decimal_places) for figure in figures),

@@ -43,7 +43,7 @@ def test_lists_what_accounts_have_by_the_clock(viewer: Browser, card: Card, till
 
     page = pages.text(viewer.get(pages.listing(PointAccount), {"q": card.number}))
 
-    assert "Alice Adams Points Corner Shop 700 0 1,000 300 0 2 Mar 2026, 14:00 EET" in page
+    assert "Alice Adams Points Corner Shop 700 0 0 1,000 300 0 2 Mar 2026, 14:00 EET" in page
 
 
 def test_lists_without_writing_what_fell_due(viewer: Browser, card: Card, till: Till) -> None:
@@ -51,7 +51,7 @@ def test_lists_without_writing_what_fell_due(viewer: Browser, card: Card, till: 
 
     page = pages.text(viewer.get(pages.listing(PointAccount), {"q": card.number}))
 
-    assert "Alice Adams Points Corner Shop 0 0 100 0 100" in page
+    assert "Alice Adams Points Corner Shop 0 0 0 100 0 100" in page
     assert till.history() == [("award", Decimal(100))]
 
 
@@ -81,7 +81,7 @@ def test_shows_figures_lots_and_entries(viewer: Browser, till: Till) -> None:
 
     page = pages.text(viewer.get(pages.of(till.row())))
 
-    assert "Balance 30 Pending 77 Earned ever 150 Redeemed ever 120 Expired ever 0" in page
+    assert "Balance 30 Pending 77 Held 0 Earned ever 150 Redeemed ever 120 Expired ever 0" in page
     assert "#2 50 30 Active At once 10 Feb 2027, 14:00 EET" in page
     assert "#3 77 77 Pending 7 Mar 2026, 14:00 EET" in page
     assert "#4 2 Mar 2026, 14:00 EET Redeem -120 30 100 from #1 , 20 from #2 Coffee order_9 Zoe" in page
@@ -102,7 +102,7 @@ def test_writes_what_fell_due_before_it_shows_entries(viewer: Browser, till: Til
 
     page = pages.text(viewer.get(pages.of(till.row())))
 
-    assert "Balance 0 Pending 0 Earned ever 100 Redeemed ever 0 Expired ever 100" in page
+    assert "Balance 0 Pending 0 Held 0 Earned ever 100 Redeemed ever 0 Expired ever 100" in page
     assert "#2 1 Mar 2026, 14:00 EET Expire -100 0 100 from #1" in page
     assert till.history() == [("award", Decimal(100)), ("expire", Decimal(-100))]
 
