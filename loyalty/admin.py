@@ -49,6 +49,7 @@ ALLOWED = [
     "view_redemption",
     "use_redemption",
     "cancel_redemption",
+    "erase_customer",
     "adjust_points",
     "use_till",
 ]
@@ -74,6 +75,8 @@ class ProgramForm(forms.ModelForm):
             "timezone",
             "locale",
             "transaction_limit",
+            "transfers_enabled",
+            "transfer_daily_points",
             "has_point_accounts",
             "is_sandbox",
         )

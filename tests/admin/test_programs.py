@@ -50,6 +50,19 @@ def test_changes_the_limit_but_neither_slug_nor_sandbox(manager: Browser, progra
     assert (changed.slug, changed.is_sandbox) == (program.slug, False)
 
 
+def test_lets_customers_send_points_to_one_another(manager: Browser, program: Program) -> None:
+    facts = {"name": "Corner Shop", "currency": "EUR", "timezone": "UTC", "locale": "en"}
+    assert 'name="transfers_enabled"' in manager.get(pages.of(program)).content.decode()
+
+    manager.post(pages.of(program), facts | {"transfers_enabled": "on", "transfer_daily_points": "250"})
+
+    changed = Program.objects.get(pk=program.pk)
+    assert (changed.transfers_enabled, changed.transfer_daily_points) == (True, 250)
+    refused = manager.post(pages.of(program), facts | {"transfer_daily_points": "0"})
+    assert "greater than or equal to 0.01" in pages.text(refused)
+    assert Program.objects.get(pk=program.pk).transfer_daily_points == 250
+
+
 def test_says_that_a_slug_is_taken(manager: Browser, program: Program) -> None:
     said = {"name": "New Shop", "slug": program.slug, "currency": "EUR", "timezone": "UTC"}
 
