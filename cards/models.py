@@ -46,6 +46,7 @@ class Customer(models.Model):
     xid = xids.field()
 
     class Meta:
+        permissions = [("erase_customer", "Can erase customers")]
         constraints = [
             models.UniqueConstraint("program", Lower("email"), name="customer_email_unique_in_program"),
             models.UniqueConstraint(fields=["program", "external_id"], name="customer_external_id_unique_in_program"),

@@ -44,6 +44,19 @@ def customers(term: str) -> QuerySet[Customer]:
     return Customer.objects.alias(digits=digits).filter(found | Q(digits__contains=re.sub(r"\D", "", term)))
 
 
+def one(program: Program, term: str) -> Customer | None:
+    """This will answer the programme's customer whom a whole card number, e-mail address or id names, ours or the
+    shop's own, whatever has become of the customer, or None."""
+    term = _cleaned(term)
+    if _is_card_number(term):
+        return program.customers.filter(cards__number=_number(term)).first()
+    named = Q(external_id=term)
+    if key := _key(term, "cus"):
+        named |= Q(pk=key)
+    by_email = program.customers.alias(lowered=Lower("email")).filter(lowered=Lower(Value(term)))
+    return program.customers.filter(named).first() or by_email.first()
+
+
 def cards(term: str) -> QuerySet[Card]:
     """This will answer the cards that a term may mean: by number, also a part of it, by id, or by their customer."""
     term = _cleaned(term)

@@ -5,14 +5,17 @@ accounts first, so that nothing posts meanwhile.
 """
 
 import datetime
+import uuid
+from collections.abc import Sequence
 
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 
 from cards.membership import of_today
 from cards.models import Card, Customer
 from loyalty import errors, idempotency, ids
 from points import accounts, moves
-from points.models import PointAccount
+from points.models import ERASED, PointAccount
 from rewards import redemptions
 
 # How often others may merge one of the two first.
@@ -107,7 +110,16 @@ def _erase(customer: Customer, *, actor: str, at: datetime.datetime) -> None:
     named = [account.id for person in people for account in accounts.all_of(customer.program, person)]
     existing = PointAccount.objects.filter(pk__in=named).values_list("pk", flat=True)
     moves.erase_words(account_ids=list(existing), at=at)
+    _erase_log(people)
     idempotency.erase(owner_ids=[customer.program_id], mentioning=[ids.public("cus", pk) for pk in people])
+
+
+def _erase_log(people: Sequence[uuid.UUID]) -> None:
+    """This will take out of the admin's log what customers were called, and what people wrote about their cards."""
+    cards = Card.objects.filter(customer__in=people).values_list("pk", flat=True)
+    log = LogEntry.objects.filter(content_type__app_label="cards")
+    log.filter(content_type__model="customer", object_id__in=[str(pk) for pk in people]).update(object_repr=ERASED)
+    log.filter(content_type__model="card", object_id__in=[str(pk) for pk in cards]).update(change_message=ERASED)
 
 
 def _read(customer: Customer) -> Customer:

@@ -72,6 +72,11 @@ class CardAdmin(console.TableAdmin):
         # A card is issued from its customer's page.
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Card | None = None) -> bool:
+        # What was erased with the customer is not written again.
+        is_over = isinstance(obj, Card) and obj.customer.erased_at is not None
+        return not is_over and super().has_change_permission(request, obj)
+
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         card = self.get_object(request, object_id)
         deeds = _possible(card) if card is not None else set()
@@ -188,7 +193,7 @@ class CardAdmin(console.TableAdmin):
 
 def _possible(card: Card) -> set[str]:
     """This will answer what can be done to the card as it is."""
-    if card.replaced_by_id is not None:
+    if card.replaced_by_id is not None or card.customer.erased_at is not None:
         return set()
     return {
         Card.Status.ACTIVE: {"block", "replace"},

@@ -6,22 +6,23 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold import widgets
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from cards import membership as cards_membership
 from cards import search
-from cards.admin import deeds
+from cards.admin import deeds, erasing, merging
 from cards.admin.metadata import METADATA
 from cards.models import Customer
 from loyalty import console
 from points import expiry, membership
-from points.admin import adjusting, standing
+from points.admin import adjusting, holding, standing
 
 
 class CustomerForm(forms.ModelForm):
@@ -67,13 +68,37 @@ class IssueForm(forms.Form):
         return expiry.end_of_day(day=day, zone=self.zone)
 
 
+class FateFilter(admin.SimpleListFilter):
+    """Customers of today, unless others are asked for: who was merged into another, who was erased."""
+
+    title = "what became of them"
+    parameter_name = "became"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("merged", "Merged into others"), ("erased", "Erased"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        today, *others = super().choices(changelist)
+        return [{**today, "display": "Customers of today"}, *others]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        match self.value():
+            case "merged":
+                return queryset.filter(merged_into__isnull=False, erased_at=None)
+            case "erased":
+                return queryset.filter(erased_at__isnull=False)
+            case "all":
+                return queryset
+        return queryset.filter(merged_into=None, erased_at=None)
+
+
 @admin.register(Customer)
 class CustomerAdmin(console.TableAdmin):
     form = CustomerForm
     formfield_overrides = METADATA
-    list_display = ("__str__", "email", "phone", "external_id", "card_numbers", "program", "created")
-    list_select_related = ("program",)
-    list_filter = ("program",)
+    list_display = ("__str__", "email", "phone", "external_id", "card_numbers", "program", "created", "fate")
+    list_select_related = ("program", "merged_into")
+    list_filter = (FateFilter, "program")
     # What is searched is in `cards.search`; a list without fields has no search box.
     search_fields = ("name",)
     search_help_text = "Card number, e-mail, name, phone, external id"
@@ -87,7 +112,7 @@ class CustomerAdmin(console.TableAdmin):
         ("Metadata", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
     change_form_outer_before_template = "admin/customer_before.html"
-    actions_detail = ("adjust", "issue")
+    actions_detail = ("adjust", "issue", "merge", "erase")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         return super().get_queryset(request).prefetch_related("cards")
@@ -97,13 +122,23 @@ class CustomerAdmin(console.TableAdmin):
     ) -> tuple[QuerySet[Customer], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=search.customers(search_term).values("pk")), False
+        found = search.customers(search_term).order_by()
+        # Whoever is found under a name of before is found as the customer of today, too.
+        return queryset.filter(Q(pk__in=found.values("pk")) | Q(pk__in=found.values("merged_into"))), False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return console.only_program() | super().get_changeform_initial_data(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
         return ("created",) if obj is None else ("program", "created")
+
+    def has_change_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+        return not (isinstance(obj, Customer) and _is_over(obj)) and super().has_change_permission(request, obj)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        customer = self.get_object(request, object_id)
+        is_over = customer is not None and _is_over(customer)
+        return [] if is_over else super().get_actions_detail(request, object_id)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -114,6 +149,9 @@ class CustomerAdmin(console.TableAdmin):
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return adjusting.may_adjust(request)
+
+    def has_erase_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("cards.erase_customer")
 
     def has_issue_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("cards.add_card")
@@ -127,13 +165,13 @@ class CustomerAdmin(console.TableAdmin):
     )
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will correct a balance of the customer."""
-        customer = self.fetch(request, object_id)
+        customer = self._fetch_present(request, object_id)
         return adjusting.adjust(self, request, customer=customer, row=customer)
 
     @action(description="Issue a card", url_path="issue", icon="add_card", permissions=["issue"])
     def issue(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will give the customer a card."""
-        customer = self.fetch(request, object_id)
+        customer = self._fetch_present(request, object_id)
         zone = ZoneInfo(customer.program.timezone)
         form = IssueForm(request.POST if request.method == "POST" else None, zone=zone)
         if form.is_valid():
@@ -153,6 +191,30 @@ class CustomerAdmin(console.TableAdmin):
                 return HttpResponseRedirect(console.address(customer))
         return self.ask(request, customer, form=form, title=f"Issue a card to {customer}", deed="Issue the card")
 
+    @action(description="Merge into another", url_path="merge", icon="merge", permissions=["change"])
+    def merge(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will bring all that the customer has to another one."""
+        customer = self.fetch(request, object_id)
+        if customer.merged_into is not None:
+            # Sent again.
+            return HttpResponseRedirect(console.address(customer.merged_into))
+        return merging.merge(self, request, customer=self._fetch_present(request, object_id))
+
+    @action(
+        description="Erase",
+        url_path="erase",
+        icon="person_off",
+        variant=ActionVariant.DANGER,
+        permissions=["erase"],
+    )
+    def erase(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will erase the person and keep the ledger."""
+        customer = self.fetch(request, object_id)
+        if customer.erased_at is not None:
+            # Sent again.
+            return HttpResponseRedirect(console.address(customer))
+        return erasing.erase(self, request, customer=self._fetch_present(request, object_id))
+
     @display(description="Cards")
     def card_numbers(self, customer: Customer) -> str:
         return ", ".join(card.number for card in customer.cards.all()) or console.NOTHING
@@ -161,10 +223,35 @@ class CustomerAdmin(console.TableAdmin):
     def created(self, customer: Customer) -> str:
         return console.moment(customer.created_at, customer.program)
 
+    @display(description="Became")
+    def fate(self, customer: Customer) -> str:
+        if customer.erased_at is not None:
+            return f"Erased on {console.moment(customer.erased_at, customer.program)}"
+        if customer.merged_into is not None:
+            return format_html("Merged into {}", console.link(customer.merged_into))
+        return console.NOTHING
+
+    def _fetch_present(self, request: HttpRequest, object_id: str) -> Customer:
+        """This will answer the customer whom a page's address names.
+
+        Raises:
+            Http404: there is none, or by now it is another or nobody.
+        """
+        customer = self.fetch(request, object_id)
+        if _is_over(customer):
+            raise Http404
+        return customer
+
     def _sections(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         """This will answer what stands above a customer's form: the tier, points, cards."""
-        points = standing.sections(customer) if request.user.has_perm("points.view_pointaccount") else {}
-        return points | {"tables": [*points.get("tables", []), *self._cards(request, customer)]}
+        points: dict[str, Any] = {}
+        tables: list[dict[str, Any]] = []
+        if request.user.has_perm("points.view_pointaccount"):
+            points = standing.sections(customer)
+            accounts = customer.accounts.select_related("definition", "program")
+            tables = [*points["tables"], *holding.tables(request, list(accounts))]
+        notice = self.fate(customer) if _is_over(customer) else ""
+        return points | {"tables": [*tables, *self._cards(request, customer)], "notice": notice}
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
         if not request.user.has_perm("cards.view_card") and not request.user.has_perm("cards.change_card"):
@@ -181,3 +268,7 @@ class CustomerAdmin(console.TableAdmin):
             for card in customer.cards.order_by("-created_at", "-pk")
         ]
         return [{"title": "Cards", "table": {"headers": ["Number", "State", "Design", "Issued", "Ends"], "rows": rows}}]
+
+
+def _is_over(customer: Customer) -> bool:
+    return customer.merged_into_id is not None or customer.erased_at is not None

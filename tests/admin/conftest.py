@@ -112,5 +112,10 @@ def manager() -> Browser:
 
 
 @pytest.fixture
+def eraser() -> Browser:
+    return staff("Ernest", [*VIEWER, "erase_customer"])
+
+
+@pytest.fixture
 def superuser() -> Browser:
     return staff("Ruth", [], is_superuser=True)

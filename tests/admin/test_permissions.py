@@ -1,5 +1,6 @@
 """Looking, adjusting and managing are three different things to be allowed to do."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -71,6 +72,7 @@ CHANGES = [
     (Card, "activate"),
     (Card, "replace"),
     (Customer, "issue"),
+    (Customer, "merge"),
     (PointDefinition, "make-default"),
     (ApiKey, "revoke"),
     (Tier, "remove"),
@@ -91,11 +93,25 @@ def test_only_a_manager_changes_cards_definitions_and_keys(
     assert manager.get(pages.of(rows[model], action)).status_code == 200
 
 
+@pytest.mark.parametrize("role", ["viewer", "adjuster", "manager", "cashier"])
+def test_only_those_erase_who_may(
+    request: pytest.FixtureRequest, eraser: Browser, rows: dict[Any, Any], role: str
+) -> None:
+    somebody = request.getfixturevalue(role)
+
+    assert somebody.get(pages.of(rows[Customer], "erase")).status_code == 403
+    assert somebody.post(pages.of(rows[Customer], "erase")).status_code == 403
+    assert Customer.objects.get(pk=rows[Customer].pk).name == "Alice Adams"
+    assert eraser.get(pages.of(rows[Customer], "erase")).status_code == 200
+
+
 @pytest.mark.parametrize("role", ["viewer", "adjuster"])
 @pytest.mark.parametrize("model", [Program, ApiKey, PointDefinition, Customer, *RULES])
 def test_only_a_manager_adds_rows(
     request: pytest.FixtureRequest, manager: Browser, role: str, model: type[models.Model]
 ) -> None:
+    # One without settings, which others have already.
+    Program.objects.create(slug=f"bare-{secrets.token_hex(6)}", name="Bare Shop")
     assert request.getfixturevalue(role).get(pages.adding(model)).status_code == 403
     assert manager.get(pages.adding(model)).status_code == 200
 
@@ -140,6 +156,12 @@ def test_nobody_deletes_what_the_ledger_names(superuser: Browser, rows: dict[Any
     superuser.post(pages.listing(model), sent)
     assert model.objects.filter(pk=rows[model].pk).exists()
     assert "Delete" not in pages.text(superuser.get(pages.of(rows[model])))
+
+
+def test_a_cashier_sees_no_lists(cashier: Browser, rows: dict[Any, Any]) -> None:
+    for model in [*LOOKED_AT, ApiKey]:
+        assert cashier.get(pages.listing(model)).status_code == 403
+        assert cashier.get(pages.of(rows[model])).status_code == 403
 
 
 def test_lots_and_uses_have_no_pages_of_their_own(superuser: Browser, account: AccountRef) -> None:
