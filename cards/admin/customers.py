@@ -250,7 +250,7 @@ class CustomerAdmin(console.TableAdmin):
             points = standing.sections(customer)
             accounts = customer.accounts.select_related("definition", "program")
             tables = [*points["tables"], *holding.tables(request, list(accounts))]
-        notice = self.fate(customer) if _is_over(customer) else ""
+        notice = format_html("{}. Nothing is changed here any more.", self.fate(customer)) if _is_over(customer) else ""
         return points | {"tables": [*tables, *self._cards(request, customer)], "notice": notice}
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:

@@ -10,12 +10,12 @@ from cards.models import Customer
 from loyalty import console
 from rewards import persons
 
-_EXPLANATION = (
-    "What goes: name, e-mail address, phone, the shop's own id, language and metadata, also of those who were merged "
-    "into this customer; reasons, references and notes that people wrote about them. All points are forfeited, also "
-    "pending and held ones, and the cards are stopped. What stays: the ledger's entries with their amounts and dates, "
-    "under a number that names nobody. It cannot be undone."
+_EXPLANATION = "All points are forfeited, also pending and held ones, and the cards are stopped. It cannot be undone."
+_GOES = (
+    "Name, e-mail address, phone, the shop's id, language and metadata, also of those who were merged into this "
+    "customer; reasons, references and notes that people wrote about them."
 )
+_STAYS = "The entries of the ledger with their amounts and dates, under a number that names nobody."
 
 
 def erase(page: console.TableAdmin, request: HttpRequest, *, customer: Customer) -> HttpResponse:
@@ -32,7 +32,7 @@ def erase(page: console.TableAdmin, request: HttpRequest, *, customer: Customer)
         title=f"Erase {customer}?",
         deed="Erase for good",
         explanation=_EXPLANATION,
-        facts=sides.facts(request, customer),
+        facts=[*sides.facts(request, customer), ("What goes", _GOES), ("What stays", _STAYS)],
         is_danger=True,
     )
 

@@ -158,7 +158,7 @@ def test_leaves_a_merged_customer_alone(superuser: Browser, customer: Customer, 
     persons.merge(customer=customer, into=bob, actor="test", at=NOON)
 
     page = superuser.get(pages.of(customer))
-    assert "Merged into Bob Brown" in pages.text(page)
+    assert "Merged into Bob Brown . Nothing is changed here any more." in pages.text(page)
     assert pages.of(bob) in page.content.decode()
     is_left_alone(superuser, customer)
     assert superuser.post(pages.of(customer, "merge"))["Location"] == pages.of(bob)
@@ -187,8 +187,9 @@ def test_says_what_goes_and_what_stays_before_it_erases(eraser: Browser, card: C
 
     assert "Erase Alice Adams?" in page
     assert f"Cards {card.number} Balance 100" in page
-    assert "What goes: name, e-mail address, phone" in page
-    assert "What stays: the ledger's entries" in page
+    assert "What goes Name, e-mail address, phone" in page
+    assert "What stays The entries of the ledger" in page
+    assert "All points are forfeited" in page
     assert till.history() == [("award", Decimal(100))]
 
 

@@ -153,12 +153,16 @@ def test_is_for_those_who_may_use_it(viewer: Browser, manager: Browser, program:
             assert browser.post(address, {"deed": "award"}).status_code == 403
 
 
-def test_is_the_first_thing_in_the_sidebar_of_a_cashier(cashier: Browser, viewer: Browser) -> None:
-    page = cashier.get(reverse("admin:index")).content.decode()
+def test_is_the_first_thing_in_the_sidebar(cashier: Browser, superuser: Browser, viewer: Browser) -> None:
+    first, till, customers = (f'href="{page}"' for page in ("/admin/", reverse("till"), pages.listing(Customer)))
+    of_cashier, of_superuser, of_viewer = (
+        browser.get(reverse("admin:index")).content.decode() for browser in (cashier, superuser, viewer)
+    )
 
-    assert reverse("till") in page
-    assert pages.listing(Customer) not in page
-    assert reverse("till") not in viewer.get(reverse("admin:index")).content.decode()
+    assert till in of_cashier
+    assert customers not in of_cashier
+    assert of_superuser.index(first) < of_superuser.index(till) < of_superuser.index(customers)
+    assert till not in of_viewer
 
 
 def test_has_the_cursor_in_the_search_field(cashier: Browser, program: Program, customer: Customer) -> None:
