@@ -93,9 +93,34 @@ def _balance(program: Program, at: datetime.datetime) -> Coalesce:
     )
     zero = Value(0, output_field=points_field())
     free = Coalesce(Subquery(lots, output_field=points_field()), zero)
+    back = Coalesce(_CameBack(F("account__id"), at=at, zone=program.timezone), zero)
     settled = Case(
-        When(account__next_due_at__lte=at, then=free + Least(F("account__balance"), zero)),
+        When(account__next_due_at__lte=at, then=free + back + Least(F("account__balance"), zero)),
         default=F("account__balance"),
         output_field=points_field(),
     )
     return Coalesce(settled, zero)
+
+
+class _CameBack(Func):
+    """What holds of an account have given back by the clock, and has not ended since, although no posting says so."""
+
+    output_field = points_field()
+    template = """(
+        SELECT SUM((p.pin ->> 1)::numeric)
+        FROM points_hold h, jsonb_array_elements(h.pins) AS p (pin), points_pointlot l, points_pointaccount a
+        WHERE h.account_id = %(expressions)s AND h.status = 'active' AND h.expires_at <= %%s
+        AND a.id = h.account_id AND l.account_id = h.account_id AND l.id = (p.pin ->> 0)::uuid
+        AND COALESCE(l.expires_at, points_months_after(
+            GREATEST(a.last_activity_at, l.active_from), l.inactivity_months, %%s
+        ), 'infinity') > %%s
+    )"""
+
+    def __init__(self, account_id: F, *, at: datetime.datetime, zone: str, **extra: Any) -> None:
+        super().__init__(account_id, **extra)
+        self.known = [at, zone, at]
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+        """This will answer the SQL and what goes into it."""
+        sql, parameters = super().as_sql(compiler, connection, **context)
+        return sql, [*parameters, *self.known]

@@ -63,7 +63,7 @@ def read(*, account: AccountRef, wanted: Wanted, offset: int, count: int, at: da
     waiting = PointLot.objects.filter(account_id=account.id, is_open=True, active_from__gt=at)
     if wanted.filter == Filter.PENDING:
         # Read from the few lots that wait.
-        entries = entries.filter(pk__in=waiting.values("pk"))
+        entries = entries.filter(pk__in=waiting.values("entry_id"))
     elif wanted.filter == Filter.ACTIVE:
         entries = entries.filter(~_is_waiting(at))
     if wanted.line_item_id is not None:
@@ -111,12 +111,12 @@ def modified(entries: list[PointTransaction]) -> Mapping[Any, datetime.datetime]
 
 def _is_waiting(at: datetime.datetime) -> Exists:
     """This will say of an entry whether any of the points that it brought are still to become active."""
-    lots = PointLot.objects.filter(account_id=OuterRef("account_id"), pk=OuterRef("pk"))
+    lots = PointLot.objects.filter(account_id=OuterRef("account_id"), entry_id=OuterRef("pk"))
     return Exists(lots.filter(is_open=True, active_from__gt=at))
 
 
 def _total(account: AccountRef, wanted: Wanted, waiting: QuerySet[PointLot]) -> int:
-    pending = 0 if wanted.filter == Filter.ALL else waiting.count()
+    pending = 0 if wanted.filter == Filter.ALL else waiting.values("entry_id").distinct().count()
     if wanted.filter == Filter.PENDING:
         return pending
     return (PointAccount.objects.filter(pk=account.id).values_list("listed", flat=True).first() or 0) - pending

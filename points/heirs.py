@@ -1,9 +1,11 @@
 """What became of accounts whose customers were merged into others, one merge after another."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import connection
+
+from points.models import PointTransaction
 
 _PATHS = """
 WITH RECURSIVE path AS (
@@ -35,3 +37,32 @@ def _read(account_ids: Iterable[uuid.UUID]) -> list[tuple[uuid.UUID, uuid.UUID, 
     with connection.cursor() as cursor:
         cursor.execute(_PATHS, [list(account_ids)])
         return cursor.fetchall()
+
+
+_NAMED = """
+WITH RECURSIVE found AS (
+    SELECT n.account_id AS heir_id, n.external_id, e.account_id, e.id, a.merged_into_id AS next_id
+    FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS n (account_id, program_id, external_id)
+    JOIN points_pointtransaction e ON e.program_id = n.program_id AND e.external_id = n.external_id
+    JOIN points_pointaccount a ON a.id = e.account_id
+    WHERE a.merged_into_id IS NOT NULL
+    UNION ALL
+    SELECT f.heir_id, f.external_id, f.account_id, f.id, a.merged_into_id
+    FROM found f JOIN points_pointaccount a ON a.id = f.next_id
+    WHERE f.next_id <> f.heir_id AND a.merged_into_id IS NOT NULL
+)
+SELECT f.heir_id, f.external_id, e.* FROM found f
+JOIN points_pointtransaction e ON e.account_id = f.account_id AND e.id = f.id
+WHERE f.next_id = f.heir_id
+"""
+
+
+def named(
+    asked: Sequence[tuple[uuid.UUID, uuid.UUID, uuid.UUID]],
+) -> dict[tuple[uuid.UUID, uuid.UUID], PointTransaction]:
+    """This will answer, by (account id, caller's id), what callers named so in accounts that were merged into that one,
+    of all that are asked for as (account id, programme id, caller's id)."""
+    if not asked:
+        return {}
+    found = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
+    return {(entry.heir_id, entry.external_id): entry for entry in found}

@@ -14,7 +14,7 @@ from loyalty import retry
 from points import heirs, rules, store
 from points.counter import Counter, Desk
 from points.lots import ZERO, Snapshot
-from points.models import AccountRef, EntryType
+from points.models import AccountRef, EntryType, PointTransaction
 from points.postings import Outcome, Posting, Render, most_lots_pay
 
 
@@ -93,6 +93,19 @@ def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
     return store.lock(refs)
 
 
+def _named(postings: Sequence[Posting]) -> dict[tuple[uuid.UUID, uuid.UUID], PointTransaction]:
+    """This will answer the entries that named postings made before, also in accounts that were merged into theirs."""
+    named = store.entries([name for p in postings if p.is_named for name in p.names])
+    others = [
+        (p, p.note.external) for p in postings if p.is_named and p.note.external and not named.keys() & set(p.names)
+    ]
+    before = heirs.named([(p.account.id, p.account.program.pk, external.id) for p, external in others])
+    for p, external in others:
+        if (entry := before.get((p.account.id, external.id))) is not None:
+            named[p.account.id, p.entry_id] = entry
+    return named
+
+
 def _post(
     postings: Sequence[Posting],
     refs: dict[uuid.UUID, AccountRef],
@@ -113,7 +126,7 @@ def _post(
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
     facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
-    named = store.entries([name for p in postings if p.is_named for name in p.names])
+    named = _named(postings)
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     for posting in postings:
         clock = max(rows[account.id].clock(posting.at) for account in posting.accounts)
