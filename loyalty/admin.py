@@ -75,6 +75,8 @@ class ProgramForm(forms.ModelForm):
             "locale",
             "transaction_limit",
             "has_point_accounts",
+            "transfers_enabled",
+            "transfer_daily_points",
             "is_sandbox",
         )
         error_messages = {"slug": {"unique": "Another programme has this slug."}}

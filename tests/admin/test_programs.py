@@ -50,6 +50,17 @@ def test_changes_the_limit_but_neither_slug_nor_sandbox(manager: Browser, progra
     assert (changed.slug, changed.is_sandbox) == (program.slug, False)
 
 
+def test_allows_transfers_up_to_so_many_a_day(manager: Browser, program: Program) -> None:
+    said = {"name": "Corner Shop", "currency": "EUR", "timezone": "UTC", "locale": "en", "transfers_enabled": "on"}
+
+    manager.post(pages.of(program), said | {"transfer_daily_points": "-5"})
+    assert not Program.objects.get(pk=program.pk).transfers_enabled
+
+    manager.post(pages.of(program), said | {"transfer_daily_points": "500"})
+    changed = Program.objects.get(pk=program.pk)
+    assert (changed.transfers_enabled, changed.transfer_daily_points) == (True, 500)
+
+
 def test_says_that_a_slug_is_taken(manager: Browser, program: Program) -> None:
     said = {"name": "New Shop", "slug": program.slug, "currency": "EUR", "timezone": "UTC"}
 
