@@ -180,7 +180,8 @@ class Counter:
     ) -> PointTransaction | None:
         if posting.type in (EntryType.AWARD, EntryType.REDEEM) and posting.note.card_id is not None:
             _check_card(posting.note.card_id, facts, at)
-        if book.account.closed_at is not None:
+        # Holds of an account that is closed are resolved, and say so.
+        if book.account.closed_at is not None and posting.hold_id is None:
             raise CustomerNotFound
         if self.is_counted:
             _check_limit(book.account, posting.account.program.transaction_limit, at)

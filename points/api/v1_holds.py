@@ -96,7 +96,7 @@ class HoldsViewSet(v1.V1ViewSet):
     )
     def capture(self, request: Request, hold_id: str) -> HttpResponse:
         """Redeems the points of a hold, or so many of them; the rest is available again. Once: then it is resolved."""
-        body = shapes.CaptureInput.read(request.data or {})
+        body = shapes.CaptureInput.read(request.data)
         key = v1.key_of(request)
         program = caller(request).program
         hold = holds.find(program=program, reference=hold_id)

@@ -148,6 +148,16 @@ def test_refuses_more_than_there_is(shop: Client, alice: Customer) -> None:
     assert facts == {"current_balance": 30, "requested_points": 31}
 
 
+@pytest.mark.parametrize("body", ["[]", '""', "0", "false", "null", "[30]", "{"])
+def test_captures_nothing_by_what_is_no_json_object(shop: Client, alice: Customer, body: str) -> None:
+    award(shop, alice, 100)
+    held = done(hold(shop, alice, 30), 201)
+    path = f"/v1/holds/{held['id']}/capture"
+    refused(shop.client.post(path, body, content_type="application/json"), 400, "parameter_invalid")
+    assert told(shop, alice) == (70, 30)
+    assert done(shop.client.post(path))["captured_points"] == 30
+
+
 def test_does_not_know_what_is_another_programmes(shop: Client, stranger: Client, alice: Customer) -> None:
     award(shop, alice, 100)
     held = done(hold(shop, alice, 30), 201)

@@ -172,6 +172,16 @@ def test_is_not_found_any_more(program: Program, shop: Client, alice: Customer, 
     done(shop.post("customers", {"email": alice.email, "external_id": "customer-77"}), 201)
 
 
+def test_resolves_the_holds_of_who_is_erased(program: Program, shop: Client, alice: Customer) -> None:
+    award(shop, alice, 100)
+    held = done(hold(shop, alice, 30), 201)
+    done(shop.delete(f"customers/{named(alice)}"), 204)
+    assert done(shop.get(f"holds/{held['id']}"))["status"] == "released"
+    refused(shop.post(f"holds/{held['id']}/capture"), 409, "hold_resolved")
+    refused(shop.post(f"holds/{held['id']}/release"), 409, "hold_resolved")
+    assert verified(program) == []
+
+
 def test_erases_what_was_answered(shop: Client) -> None:
     body = {"email": "jane@example.com", "name": "Jane Doe"}
     made = done(shop.post("customers", body, key="jane"), 201)
