@@ -32,7 +32,9 @@ class CustomerInput(CustomerChange):
 class MergeInput(serializers.Input):
     """Who is the same person."""
 
-    into = fields.Text(max_length=100, help_text="Id of the customer who stays, or the shop's own.")
+    into = fields.Text(
+        max_length=100, example="customer-77", help_text="Id of the customer who stays, or the shop's own."
+    )
 
 
 class CustomersQuery(v1.Cursor):

@@ -82,9 +82,15 @@ class StartingPoints(ValueField):
 class Text(ValueField):
     """A text, empty where it may be."""
 
-    def __init__(self, *, max_length: int, may_be_empty: bool = False, **options: Any) -> None:
+    def __init__(
+        self, *, max_length: int, may_be_empty: bool = False, example: str | None = None, **options: Any
+    ) -> None:
         read = values.text if may_be_empty else values.filled_text
-        schema = {"type": "string", "maxLength": max_length} | ({} if may_be_empty else {"minLength": 1})
+        schema: dict[str, Any] = {"type": "string", "maxLength": max_length} | (
+            {} if may_be_empty else {"minLength": 1}
+        )
+        if example is not None:
+            schema["example"] = example
         super().__init__(functools.partial(read, max_length=max_length), schema, **options)
 
 
@@ -172,12 +178,20 @@ class SerialInput(ValueField):
 class Money(ValueField):
     """An amount of money, or of goods, also as a string of digits."""
 
-    def __init__(self, *, least: str = "0.01", places: int = 2, **options: Any) -> None:
-        number = {"type": "number", "minimum": float(least), "maximum": 999999999999999}
+    def __init__(
+        self,
+        *,
+        least: str = "0.01",
+        most: str = "999999999999999",
+        places: int = 2,
+        example: float = 25.99,
+        **options: Any,
+    ) -> None:
+        number = {"type": "number", "minimum": float(least), "maximum": float(most)}
         # Told by the pattern: floats are no multiples of 0.01.
         digits = {"type": "string", "pattern": rf"^[0-9]{{1,15}}(\.[0-9]{{1,{places}}})?$"}
-        read = functools.partial(values.money, least=Decimal(least), places=places)
-        super().__init__(read, {"anyOf": [number, digits], "example": 25.99}, **options)
+        read = functools.partial(values.money, least=Decimal(least), most=Decimal(most), places=places)
+        super().__init__(read, {"anyOf": [number, digits], "example": example}, **options)
 
 
 class Currency(ValueField):

@@ -118,6 +118,8 @@ class FaceSchema(AutoSchema):
     """
 
     words: ClassVar[Mapping[str, tuple[str, Any]]] = vocabulary.WORDS
+    # What parameters mean in a path, where that is more than in a body.
+    words_in_paths: ClassVar[Mapping[str, str]] = {}
     always: ClassVar[tuple[type[errors.Refusal], ...]] = (
         errors.MethodNotAllowed,
         errors.InternalError,
@@ -135,7 +137,10 @@ class FaceSchema(AutoSchema):
         if scope := view.scopes.get(view.action):
             operation["description"] += f"\n\nNeeds the scope `{scope}`."
         for parameter in operation.get("parameters", []):
-            parameter.setdefault("description", self.words.get(parameter["name"], ("",))[0])
+            usual, _ = self.words.get(parameter["name"], ("", None))
+            if parameter["in"] == "path":
+                usual = self.words_in_paths.get(parameter["name"], usual)
+            parameter.setdefault("description", usual)
             # The explorer would fill every example in, and ask for the balance of long ago or for what nothing matches.
             parameter["schema"] = {name: told for name, told in parameter["schema"].items() if name != "example"}
         for response in operation["responses"].values():
@@ -258,6 +263,7 @@ class V1Schema(FaceSchema):
     """Describes the customers face."""
 
     words = {**vocabulary.WORDS, **v1_vocabulary.WORDS}
+    words_in_paths = v1_vocabulary.WORDS_IN_PATHS
     words_of_errors: ClassVar = {**vocabulary.WORDS, **v1_vocabulary.WORDS_OF_ERRORS}
     always = (errors.Malformed, errors.NotFound, *FaceSchema.always)
     prefix = "V1"

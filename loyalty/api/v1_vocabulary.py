@@ -16,7 +16,6 @@ WORDS: Mapping[str, tuple[str, Any]] = {
     "external_id": ("The shop's own id of the customer.", "customer-77"),
     "held_points": ("Points that are set aside by holds: not spendable, not expiring.", 0),
     "has_more": ("Whether there are more rows that way.", False),
-    "hold_id": ("Id of a hold.", "hld_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"),
     "lifetime_points": ("Points of awards that became available, less what was reversed of them.", 500),
     "limit": ("At most that many rows.", 20),
     "locale": ("The customer's language.", "lt-LT"),
@@ -31,10 +30,16 @@ WORDS: Mapping[str, tuple[str, Any]] = {
     "phone": ("Telephone number.", "+370 600 00000"),
     "points_balance": ("Points that can be spent.", 250),
     "rank": ("1: the lowest.", 2),
-    "redemption_id": ("Id of a redemption, or its code in any case.", "REDEEM-7GQ4XN"),
     "reward_id": ("Id of a reward.", "rwd_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"),
     "starting_after": ("Id of the last row of a page: asks for the page after it.", None),
     "tier": ("Name of the customer's tier; null: none.", "Silver"),
+}
+
+# What they mean in a path, where that is more.
+WORDS_IN_PATHS: Mapping[str, str] = {
+    "customer_id": "Id of the customer, or the shop's own.",
+    "hold_id": "Id of a hold.",
+    "redemption_id": "Id of a redemption, or its code in any case.",
 }
 
 # The same of what an error says.

@@ -296,11 +296,12 @@ def at_least(value: Any, minimum: int) -> int:
     return number
 
 
-def money(value: Any, *, least: Decimal, places: int = 2) -> Decimal:
+def money(value: Any, *, least: Decimal, most: Decimal | None = None, places: int = 2) -> Decimal:
     """This will read an amount of money, or of goods: a number, or its digits as text.
 
     Raises:
-        Fault: it is not one, below `least`, finer than `places` decimals, or longer than fifteen digits in all.
+        Fault: it is not one, below `least`, above `most`, finer than `places` decimals, or longer than fifteen digits
+            in all.
     """
     if isinstance(value, str) and _MONEY.fullmatch(value):
         value = Decimal(value)
@@ -313,6 +314,8 @@ def money(value: Any, *, least: Decimal, places: int = 2) -> Decimal:
         raise Fault(_("Must have at most %(count)s decimals.") % {"count": places}, rule="decimals")
     if amount < least:
         raise Fault(_("Must be %(least)s or more.") % {"least": f"{least:f}"}, rule="min_value")
+    if most is not None and amount > most:
+        raise Fault(_("Must be at most %(number)s.") % {"number": f"{most:f}"}, rule="max_value")
     return amount
 
 

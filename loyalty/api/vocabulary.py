@@ -92,6 +92,6 @@ def describe(name: str, schema: dict[str, Any], words: Mapping[str, tuple[str, A
         # Nothing stands beside a reference in OpenAPI 3.0; what it leads to describes itself.
         return schema
     known = {"description": text, "example": example}
-    if "enum" in schema and example not in schema["enum"]:
+    if "allOf" in schema or ("enum" in schema and example not in schema["enum"]):
         known["example"] = None
     return {name: value for name, value in known.items() if value is not None} | schema

@@ -45,7 +45,8 @@ class ExplainedLot(serializers.Output):
         "txn",
         source="lot.origin_id",
         allow_null=True,
-        help_text="The transaction that brought them to the account from which they came here; null: it was this one.",
+        help_text="The transaction that brought them at first, to another account, from which they came by transfers "
+        "or merges; null: it was this one.",
     )
     points = fields.Amount(source="lot.points", help_text="Points that were brought.")
     left = fields.Amount(source="lot.remaining", help_text="What is left of them, held ones not counted.")
@@ -85,7 +86,9 @@ class CountedMonth(serializers.Output):
 class ExplainedTier(serializers.Output):
     """The tier, and how it comes about."""
 
-    name = fields.Words(help_text="Null: none.", **NULLABLE_TEXT)
+    name = fields.Words(
+        schema=NULLABLE_TEXT["schema"] | {"example": "Silver"}, allow_null=True, help_text="Null: none."
+    )
     basis = fields.Words(
         schema={"enum": [basis.value for basis in Basis]},
         help_text="What counts: all points ever earned, those of the last months, those of the calendar year.",

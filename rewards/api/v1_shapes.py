@@ -20,7 +20,7 @@ _EITHER = "A discount is an amount or a part, not both."
 class RewardChange(serializers.Input):
     """What of a reward is to change; what is left out stays, null clears."""
 
-    name = fields.Text(max_length=100, required=False, help_text="What customers read.")
+    name = fields.Text(max_length=100, required=False, example="Coffee", help_text="What customers read.")
     points_cost = fields.PositivePoints(
         required=False, help_text="Its price in points, with no more decimals than its definition has."
     )
@@ -30,8 +30,12 @@ class RewardChange(serializers.Input):
     category = fields.Text(
         max_length=50, may_be_empty=True, required=False, allow_null=True, help_text="In the shop's own words."
     )
-    discount_amount = fields.Money(required=False, allow_null=True, help_text=f"Money off. {_EITHER}")
-    discount_percent = fields.Money(required=False, allow_null=True, help_text=f"Percent off, at most 100. {_EITHER}")
+    discount_amount = fields.Money(
+        most="9999999999999.99", example=5, required=False, allow_null=True, help_text=f"Money off. {_EITHER}"
+    )
+    discount_percent = fields.Money(
+        most="100", example=12.5, required=False, allow_null=True, help_text=f"Percent off. {_EITHER}"
+    )
     currency = fields.Currency(required=False, allow_null=True, help_text="Null: the programme's.")
     stock = fields.Integer(
         minimum=0,
@@ -65,18 +69,23 @@ class RewardChange(serializers.Input):
     on_expiry = fields.Choice(
         among=tuple(ON_EXPIRY.values()),
         required=False,
-        help_text="What becomes of the points of a code that nobody used in time.",
+        help_text="What becomes of the points of a code that nobody used in time. A new reward forfeits them unless it "
+        "says otherwise.",
     )
     min_tier = fields.Text(
-        max_length=50, required=False, allow_null=True, help_text="Code of the lowest tier that may redeem it."
+        max_length=50,
+        required=False,
+        allow_null=True,
+        example="silver",
+        help_text="Code of the lowest tier that may redeem it; null: everybody may.",
     )
-    active = fields.Flag(required=False, help_text="Whether it is offered at all.")
+    active = fields.Flag(required=False, help_text="Whether it is offered at all. A new reward is.")
 
 
 class RewardInput(RewardChange):
     """A reward."""
 
-    name = fields.Text(max_length=100, help_text="What customers read.")
+    name = fields.Text(max_length=100, example="Coffee", help_text="What customers read.")
     points_cost = fields.PositivePoints(help_text="Its price in points, with no more decimals than its definition has.")
     definition = Definition()
 

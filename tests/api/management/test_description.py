@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from django.core.management import call_command
 from rest_framework.test import APIClient
@@ -276,6 +277,26 @@ def test_says_what_every_field_and_parameter_means(description: dict[str, Any]) 
     for operation in operations(description).values():
         for parameter in operation.get("parameters", []):
             assert parameter["description"], (operation["operationId"], parameter["name"])
+
+
+def test_gives_examples_that_fit(description: dict[str, Any]) -> None:
+    for component, schema in description["components"]["schemas"].items():
+        for name, field in schema.get("properties", {}).items():
+            if field.get("example") is not None:
+                assert "allOf" not in field, (component, name)
+                if "$ref" not in json.dumps(field):
+                    # Like OpenAPI 3.0, that draft says of a bound with true or false that it is none itself.
+                    assert jsonschema.Draft4Validator(field).is_valid(field["example"]), (component, name)
+
+
+def test_says_that_the_shops_own_id_names_a_customer_too(description: dict[str, Any]) -> None:
+    told = [
+        parameter["description"]
+        for operation in operations(description).values()
+        for parameter in operation.get("parameters", [])
+        if parameter["name"] == "customer_id" and parameter["in"] == "path"
+    ]
+    assert set(told) == {"Id of the customer, or the shop's own."}
 
 
 def test_says_that_a_customer_named_without_a_card_posts_whatever_the_cards_are(description: dict[str, Any]) -> None:
