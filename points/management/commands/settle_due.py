@@ -11,8 +11,8 @@ from rewards import lapses
 
 class Command(BaseCommand):
     help = (
-        "Writes the entries for points that started or ended in accounts that nobody touched, and which codes nobody"
-        " used in time. It can be repeated."
+        "Writes the entries for points that started or ended and for holds that lapsed in accounts that nobody touched,"
+        " and which codes nobody used in time. It can be repeated."
     )
 
     def handle(self, **_: Any) -> None:
