@@ -32,9 +32,7 @@ class CustomerInput(CustomerChange):
 class MergeInput(serializers.Input):
     """Who is the same person."""
 
-    into = fields.Text(
-        max_length=100, example="customer-77", help_text="Id of the customer who stays, or the shop's own."
-    )
+    into = v1.CustomerName("the customer who stays", example="customer-77")
 
 
 class CustomersQuery(v1.Cursor):

@@ -134,6 +134,13 @@ def list_of(row: type[Output]) -> serializers.Serializer:
     )
 
 
+class CustomerName(fields.Text):
+    """Names a customer, by our id or by the shop's own."""
+
+    def __init__(self, who: str = "the customer", **options: Any) -> None:
+        super().__init__(max_length=100, help_text=f"Id of {who}, or the shop's own.", **options)
+
+
 class Kind(fields.Words):
     """What kind of object an answer is: always the same word. What is written has an `id`, whatever else it is."""
 

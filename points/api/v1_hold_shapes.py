@@ -13,7 +13,7 @@ _TXN = {"type": "string", "pattern": "^txn_[0-9a-f]{32}$", "example": "txn_0192f
 class HoldInput(serializers.Input):
     """Points to set aside."""
 
-    customer_id = fields.Text(max_length=100, help_text="Id of the customer, or the shop's own.")
+    customer_id = v1.CustomerName()
     points = fields.PositivePoints()
     expires_in = fields.Integer(
         minimum=1, maximum=MOST_SECONDS, **optional(help_text="Seconds until it lapses: 900, if none are sent.")
@@ -54,8 +54,8 @@ class Hold(serializers.Output):
 class TransferInput(serializers.Input):
     """Points to send."""
 
-    from_customer_id = fields.Text(max_length=100, help_text="Id of the customer who sends, or the shop's own.")
-    to_customer_id = fields.Text(max_length=100, help_text="Id of the customer who receives, or the shop's own.")
+    from_customer_id = v1.CustomerName("the customer who sends")
+    to_customer_id = v1.CustomerName("the customer who receives")
     points = fields.PositivePoints()
     reason = fields.Text(max_length=255, help_text="Shown to both customers.")
     reference = fields.Text(

@@ -25,7 +25,7 @@ REASONS = ("purchase", "bonus", "referral", "activity", "manual")
 class PointsInput(serializers.Input):
     """Points of a customer's account."""
 
-    customer_id = fields.Text(max_length=100, help_text="Id of the customer, or the shop's own.")
+    customer_id = v1.CustomerName()
     points = fields.PositivePoints()
     reason = fields.Text(max_length=255, help_text="Shown to the customer.")
     reference = fields.Text(
@@ -53,7 +53,7 @@ class AdjustPointsInput(PointsInput):
 class PointsQuery(v1.Cursor):
     """Which transactions are wanted."""
 
-    customer_id = fields.Text(max_length=100, help_text="Id of the customer, or the shop's own.")
+    customer_id = v1.CustomerName()
     order = fields.Choice(among=("desc", "asc"), required=False, default="desc")
     type = fields.Choice(among=WORDS, **optional(help_text="Default: all."))
     definition = Definition()

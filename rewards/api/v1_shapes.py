@@ -145,7 +145,7 @@ class Reward(serializers.Output):
 class RedeemPointsInput(serializers.Input):
     """What a customer wants for points."""
 
-    customer_id = fields.Text(max_length=100, help_text="Id of the customer, or the shop's own.")
+    customer_id = v1.CustomerName()
     reward_id = fields.Text(max_length=100, **optional(help_text="Id of a reward: its price is taken."))
     points = fields.PositivePoints(
         **optional(help_text="Points to redeem without a reward. With one, they must be its price.")
