@@ -62,7 +62,9 @@ class SameCustomer(errors.InvalidParameters):
     """Points are sent to whom they are of."""
 
     def __init__(self) -> None:
-        super().__init__({"to_customer_id": [gettext("The customer who sends.")]}, rule="another")
+        super().__init__(
+            {"to_customer_id": [gettext("Must be another customer than the one who sends.")]}, rule="another"
+        )
 
 
 def enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction | None:

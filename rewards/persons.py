@@ -29,7 +29,7 @@ class MergedIntoItself(errors.InvalidParameters):
     """Both names are of one customer."""
 
     def __init__(self) -> None:
-        super().__init__({"into": ["Another customer than the one who is merged."]}, rule="another")
+        super().__init__({"into": ["Must be another customer than the one who is merged."]}, rule="another")
 
 
 def merge(*, customer: Customer, into: Customer, actor: str, at: datetime.datetime) -> Customer:
