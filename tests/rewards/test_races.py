@@ -163,6 +163,24 @@ def test_a_reward_does_not_wait_for_another(shop: Shop) -> None:
     assert kinds([*outcomes, waiting.result()]) == {redeeming.Redeemed: 3}
 
 
+def test_a_hundred_customers_redeem_rewards_of_their_own_while_one_is_locked(shop: Shop) -> None:
+    held = shop.reward(stock=1)
+    rewards = [shop.reward(stock=1, per_customer_limit=1, min_tier="bronze") for _ in range(100)]
+    tills = [shop.customer(100) for _ in rewards]
+
+    def work(n: int) -> list[Any]:
+        return [shop.ask(till, reward) for till, reward in list(zip(tills, rewards, strict=True))[n::20]]
+
+    with transaction.atomic():
+        catalogue.locked(held)
+        waiting = Waiting(functools.partial(shop.ask, shop.customer(100), held))
+        outcomes = at_once(*[functools.partial(work, n) for n in range(20)])
+        assert kinds([outcome for done in outcomes for outcome in done]) == {redeeming.Redeemed: 100}
+    assert kinds([waiting.result()]) == {redeeming.Redeemed: 1}
+    assert {stock(reward) for reward in rewards} == {0}
+    assert {till.balance for till in tills} == {0}
+
+
 @pytest.mark.parametrize("deed", ["ask", "cancel", "find"])
 def test_a_reward_is_locked_before_the_account(shop: Shop, deed: str) -> None:
     alice = shop.customer(300)
