@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from django.db import connection
 
@@ -65,4 +66,5 @@ def named(
     if not asked:
         return {}
     found = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
-    return {(entry.heir_id, entry.external_id): entry for entry in found}
+    # The account that it is asked for is a column of the statement, and none of the model.
+    return {(cast(Any, entry).heir_id, cast(uuid.UUID, entry.external_id)): entry for entry in found}
