@@ -123,8 +123,14 @@ def test_remembers_the_programme(cashier: Browser, program: Program) -> None:
         assert cashier.get(reverse("till"))["Location"] == counter.search(known)
 
 
-def test_opens_a_programme_for_somebody_who_comes_first(cashier: Browser, program: Program) -> None:
-    assert cashier.get(reverse("till"), follow=True).status_code == 200
+def test_asks_for_the_programme_where_there_are_several(cashier: Browser, program: Program) -> None:
+    definitions.create_program(slug=f"other-{secrets.token_hex(6)}", name="Other Shop")
+
+    page = cashier.get(reverse("till"))
+
+    assert "Which programme is it for?" in pages.text(page)
+    assert counter.search(program) in page.content.decode()
+    assert 'role="search"' not in page.content.decode()
 
 
 @pytest.mark.parametrize("query", ["points=nonsense", "points=%00", "card=nonsense", "card=%00", "card=LC000000000000"])

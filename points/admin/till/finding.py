@@ -32,10 +32,11 @@ def card(program: Program, term: str) -> Card | None:
     return None
 
 
-def customers(program: Program, term: str) -> list[Customer]:
-    """This will answer the programme's customers that a term may mean, one more than are shown: those who were merged
-    into others as these, without those who were erased. The shop's own id of somebody means that one alone."""
+def customers(program: Program, term: str) -> tuple[list[Customer], bool]:
+    """This will answer the first of the programme's customers that a term may mean, and whether there are more: those
+    who were merged into others as these, without those who were erased. The shop's own id of somebody means that one
+    alone."""
     named = program.customers.filter(external_id=term.strip())
     found = named if named.exists() else search.customers(term).filter(program=program)
-    rows = found.filter(erased_at=None).select_related("merged_into").order_by("name", "pk")[: MOST + 1]
-    return list(dict.fromkeys(row.merged_into or row for row in rows))
+    rows = list(found.filter(erased_at=None).select_related("merged_into").order_by("name", "pk")[: MOST + 1])
+    return list(dict.fromkeys(row.merged_into or row for row in rows[:MOST])), len(rows) > MOST

@@ -2,7 +2,7 @@
 
 import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -46,12 +46,12 @@ def _for_staff(page: Page) -> Page:
 
 @_for_staff
 def open_till(request: HttpRequest) -> HttpResponse:
-    """This will lead to the till of the programme that it was last of, or to the first one's."""
-    known = _programs()
-    program = known.filter(slug=request.session.get(_REMEMBERED, "")).first() or known.first()
-    if program is None:
-        return _page(request, "find", {"title": "Till", "program": None})
-    return HttpResponseRedirect(reverse("till_find", args=[program.slug]))
+    """This will lead to the till of the programme that it was last of, or of the only one, or ask for one."""
+    programs = list(_programs())
+    chosen = [program for program in programs if program.slug == request.session.get(_REMEMBERED)] or programs
+    if len(chosen) == 1:
+        return HttpResponseRedirect(reverse("till_find", args=[chosen[0].slug]))
+    return _page(request, "find", {"title": "Till", "programs": programs})
 
 
 @_for_staff
@@ -73,11 +73,11 @@ def find(request: HttpRequest, slug: str) -> HttpResponse:
     shown = finding.card(program, term)
     if shown is not None:
         return HttpResponseRedirect(_address(program, shown.customer, card=shown.number))
-    found = finding.customers(program, term)
-    if len(found) == 1:
+    found, is_cut = finding.customers(program, term)
+    if len(found) == 1 and not is_cut:
         return HttpResponseRedirect(_address(program, found[0]))
     problem = "" if found else f"Nobody in {program} is found by “{term}”."
-    return _asking(request, program, term=term, problem=problem, found=found)
+    return _asking(request, program, term=term, problem=problem, found=found, is_cut=is_cut)
 
 
 @_for_staff
@@ -209,12 +209,16 @@ def _told(program: Program, redemption: Redemption) -> dict[str, Any]:
 
 
 def _asking(
-    request: HttpRequest, program: Program, *, term: str = "", problem: str = "", found: list[Customer] | None = None
+    request: HttpRequest,
+    program: Program,
+    *,
+    term: str = "",
+    problem: str = "",
+    found: Sequence[Customer] = (),
+    is_cut: bool = False,
 ) -> HttpResponse:
-    found = found or []
     people = [
-        {"name": str(person), "about": showing.about(person), "address": _address(program, person)}
-        for person in found[: finding.MOST]
+        {"name": str(person), "about": showing.about(person), "address": _address(program, person)} for person in found
     ]
     context = {
         "title": "Till",
@@ -223,7 +227,7 @@ def _asking(
         "term": term,
         "problem": problem,
         "people": people,
-        "is_cut": len(found) > finding.MOST,
+        "is_cut": is_cut,
     }
     return _page(request, "find", context)
 
