@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -64,5 +65,6 @@ def named(
     of all that are asked for as (account id, programme id, caller's id)."""
     if not asked:
         return {}
-    found = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
+    # Any: each has its heir's id beside the columns of the model.
+    found: Iterable[Any] = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
     return {(entry.heir_id, entry.external_id): entry for entry in found}
