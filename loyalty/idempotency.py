@@ -86,11 +86,11 @@ def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answ
 
 def erase(*, owner_ids: Iterable[uuid.UUID], mentioning: Sequence[str] = ()) -> None:
     """This will erase what was answered under keys of these owners, or where there are words that an answer mentions,
-    those answers alone. The keys stay used."""
+    in whatever case, those answers alone. The keys stay used."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE loyalty_idempotencyrecord SET body = NULL WHERE owner_id = ANY(%s::uuid[])"
-            " AND (%s = 0 OR body LIKE ANY(%s))",
+            " AND (%s = 0 OR body ILIKE ANY(%s))",
             [list(owner_ids), len(mentioning), [f"%{word}%" for word in mentioning]],
         )
 

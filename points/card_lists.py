@@ -120,7 +120,7 @@ class _CameBack(Func):
         super().__init__(account_id, **extra)
         self.known = [at, zone, at]
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> tuple[str, Any]:
         """This will answer the SQL and what goes into it."""
-        sql, parameters = super().as_sql(compiler, connection, **context)
+        sql, parameters = super().as_sql(compiler, connection, *args, **context)
         return sql, [*parameters, *self.known]

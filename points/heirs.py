@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import Any
 
 from django.db import connection
 
@@ -65,6 +65,6 @@ def named(
     of all that are asked for as (account id, programme id, caller's id)."""
     if not asked:
         return {}
-    found = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
-    # The account that it is asked for is a column of the statement, and none of the model.
-    return {(cast(Any, entry).heir_id, cast(uuid.UUID, entry.external_id)): entry for entry in found}
+    # Any: each has its heir's id beside the columns of the model.
+    found: Iterable[Any] = PointTransaction.objects.raw(_NAMED, [list(column) for column in zip(*asked, strict=True)])
+    return {(entry.heir_id, entry.external_id): entry for entry in found}

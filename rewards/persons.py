@@ -107,11 +107,14 @@ def _erase(customer: Customer, *, actor: str, at: datetime.datetime) -> None:
     )
     Card.objects.filter(customer__in=people, status=Card.Status.ACTIVE).update(status=Card.Status.INACTIVE)
     Card.objects.filter(customer__in=people).update(status_reason="", internal_note="", metadata={}, updated_at=at)
-    named = [account.id for person in people for account in accounts.all_of(customer.program, person)]
+    kinds = list(customer.program.definitions.values_list("pk", flat=True))
+    named = [PointAccount.id_for(person, kind) for person in people for kind in kinds]
     existing = PointAccount.objects.filter(pk__in=named).values_list("pk", flat=True)
     moves.erase_words(account_ids=list(existing), at=at)
     _erase_log(people)
-    idempotency.erase(owner_ids=[customer.program_id], mentioning=[ids.public("cus", pk) for pk in people])
+    # Rows of the accounts face that were refused were answered as they came, with what was written in them.
+    names = [name for pk in people for name in (ids.public("cus", pk), str(pk))]
+    idempotency.erase(owner_ids=[customer.program_id], mentioning=names)
 
 
 def _erase_log(people: Sequence[uuid.UUID]) -> None:

@@ -71,7 +71,8 @@ class CustomerPointsViewSet(v1.V1ViewSet):
         ],
     )
     def adjust(self, request: Request) -> HttpResponse:
-        """Corrects a balance by signed points. Below zero only where the definition allows it."""
+        """Corrects a balance by signed points. Below zero only where the definition allows it. An `Idempotency-Key` is
+        the account's."""
         body = shapes.AdjustPointsInput.read(request.data)
         key = v1.key_of(request)
         account = _account(request, body)

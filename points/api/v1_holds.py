@@ -95,7 +95,8 @@ class HoldsViewSet(v1.V1ViewSet):
         examples=[OpenApiExample("A part", value={"points": 150}, request_only=True)],
     )
     def capture(self, request: Request, hold_id: str) -> HttpResponse:
-        """Redeems the points of a hold, or so many of them; the rest is available again. Once: then it is resolved."""
+        """Redeems the points of a hold, or so many of them; the rest is available again. Once: then it is resolved. An
+        `Idempotency-Key` is the account's."""
         body = shapes.CaptureInput.read(request.data)
         key = v1.key_of(request)
         program = caller(request).program
@@ -114,7 +115,7 @@ class HoldsViewSet(v1.V1ViewSet):
     @extend_schema(summary="Release a hold", tags=v1.HOLDS, request=None, responses={200: shapes.Hold})
     def release(self, request: Request, hold_id: str) -> HttpResponse:
         """Makes the points of a hold available again, those of a lot that has ended meanwhile expire. Once: then it is
-        resolved."""
+        resolved. An `Idempotency-Key` is the account's."""
         key = v1.key_of(request)
         program = caller(request).program
         hold = holds.find(program=program, reference=hold_id)

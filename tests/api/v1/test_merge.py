@@ -7,7 +7,7 @@ import pytest
 
 from cards.models import Card, Customer
 from loyalty import ids
-from loyalty.models import Program, Scope
+from loyalty.models import IdempotencyRecord, Program, Scope
 from points import definitions
 from points.models import PointTransaction
 from tests.api.management.till import data, error
@@ -192,6 +192,24 @@ def test_erases_what_was_answered(shop: Client) -> None:
     refused(shop.post("customers", body, key="jane"), 410, "erased")
     refused(shop.post("points/award", posted, key="order_1"), 404, "customer_not_found")
     assert done(shop.post("customers", {"email": "doe@example.com"}, key="doe"), 201) == other
+
+
+def test_erases_rows_that_were_refused_on_the_accounts_face(program: Program, shop: Client, alice: Customer) -> None:
+    number = program.definitions.get(is_default=True).number
+    row = {"contactId": str(alice.pk).upper(), "definitionId": number, "amount": -5, "description": "For Alice"}
+    rows = [row | {"source": "Purchase"}]
+
+    def post() -> Any:
+        return shop.client.post(
+            "/api/v3/point-accounts/transactions", rows, format="json", HTTP_IDEMPOTENCY_KEY="night-1"
+        )
+
+    assert "For Alice" in post().content.decode()
+    assert post().headers["Idempotent-Replayed"] == "true"
+    done(shop.delete("customers/customer-77"), 204)
+    again = post()
+    assert (again.status_code, again.json()["errorCode"]) == (410, "Erased")
+    assert not IdempotencyRecord.objects.filter(owner_id=program.pk, body__contains="Alice").exists()
 
 
 def test_erases_those_who_were_merged_into_the_customer(
