@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import os
 import select
 import socket
@@ -7,8 +8,10 @@ import time
 from typing import Any
 
 import psycopg2
+from django.db import OperationalError
 from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
+from django.db.utils import DatabaseErrorWrapper
 
 from loyalty.postgres import watch
 
@@ -25,6 +28,22 @@ class Cursor(CursorWrapper):
             return super()._execute(sql, params, *context)  # type: ignore[misc]
         finally:
             self.db.waiting_since = None
+
+
+class Errors(DatabaseErrorWrapper):
+    """Tells a lost connection from a fault in what was asked.
+
+    A server that crashes says goodbye and hangs up. What the driver sends after that fails with an error of no kind,
+    and with no SQLSTATE: no server has answered. Whoever tries again looks for an OperationalError.
+    """
+
+    wrapper: "DatabaseWrapper"
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is psycopg2.DatabaseError and error.pgcode is None:
+            self.wrapper.errors_occurred = True
+            raise OperationalError(*error.args).with_traceback(traceback) from error
+        super().__exit__(kind, error, traceback)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -63,6 +82,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # than running it.
             cursor.execute("SET plan_cache_mode = force_generic_plan")
         self.connection.commit()
+
+    @functools.cached_property
+    def wrap_database_errors(self) -> Errors:
+        return Errors(self)
 
     def make_cursor(self, cursor: Any) -> CursorWrapper:
         return Cursor(cursor, self)

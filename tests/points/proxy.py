@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import tempfile
 import threading
 import time
@@ -11,6 +12,8 @@ from pathlib import Path
 from django.db import connection, connections
 
 _COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
+# What a server says of itself, asked or not, before its sessions end because another one has crashed.
+_CRASHED = b"SWARNING\x00VWARNING\x00C57P02\x00Mterminating connection because of crash\x00\x00"
 
 
 class Proxy:
@@ -21,6 +24,7 @@ class Proxy:
         self.seconds_late = 0.0
         self.lost = 0
         self._upstream = upstream
+        self._sessions: list[tuple[socket.socket, socket.socket]] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(Path(folder) / ".s.PGSQL.5432"))
         self._listener.listen()
@@ -30,6 +34,15 @@ class Proxy:
         """This will let so many of the next COMMITs through, and hang up instead of handing on the answer; a late one
         arrives when the caller is trying again already."""
         self.losing, self.seconds_late = count, seconds_late
+
+    def crash(self) -> None:
+        """This will end all sessions as a server does that crashes: it says so and hangs up."""
+        for client, server in self._sessions:
+            with contextlib.suppress(OSError):
+                client.sendall(b"N" + struct.pack("!I", 4 + len(_CRASHED)) + _CRASHED)
+                # First: by then the other thread has not closed it, and the server lets go of its locks.
+                server.shutdown(socket.SHUT_RDWR)
+                client.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         # Closing alone would not wake the thread that accepts.
@@ -46,6 +59,7 @@ class Proxy:
         family = socket.AF_UNIX if isinstance(self._upstream, str) else socket.AF_INET
         server = socket.socket(family)
         server.connect(self._upstream)
+        self._sessions.append((client, server))
         threading.Thread(target=self._hand_on, args=[server, client], daemon=True).start()
         with contextlib.suppress(OSError), client, server:
             while sent := client.recv(65536):

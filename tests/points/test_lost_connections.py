@@ -84,6 +84,29 @@ def test_posts_once_where_the_session_is_ended(till: Till, statement: str, is_be
     assert till.history() == [("award", 100), ("expire", -100), ("award", 5)]
 
 
+@pytest.mark.parametrize("statement", ["EXECUTE lock_accounts", "EXECUTE write"])
+@pytest.mark.parametrize("is_keyed", [False, True], ids=["without key", "with key"])
+def test_posts_once_where_the_server_crashes_between_statements(
+    proxy: Proxy, till: Till, statement: str, is_keyed: bool
+) -> None:
+    till.award(100)
+    crashes: list[str] = []
+
+    def crash_after(execute: Callable, sql: str, params: Any, many: bool, context: dict) -> Any:
+        result = execute(sql, params, many, context)
+        if statement in sql and not crashes:
+            crashes.append(sql)
+            proxy.crash()
+        return result
+
+    asked = posting(till.account, "redeem", 30, key=key("order-1") if is_keyed else None)
+    with connection.execute_wrapper(crash_after):
+        outcome = ledger.post(asked, render=answer)
+    assert len(crashes) == 1
+    assert outcome.balance == 100 - 30
+    assert till.history() == [("award", 100), ("redeem", -30)]
+
+
 def test_posts_once_where_the_session_is_ended_while_it_waits(till: Till) -> None:
     till.award(10)
     with transaction.atomic():
