@@ -166,6 +166,11 @@ def test_is_not_found_any_more(program: Program, shop: Client, alice: Customer, 
     till = {"card_id": card.number, "points": 1, "reason": "Order"}
     error(shop.client.post("/api/points/award", till, format="json"), 403, "CARD_INACTIVE")
     error(shop.client.post(f"/api/loyalty-cards/{card.number}/activate"), 404, "CARD_NOT_FOUND")
+    for change in ({"customer_name": "Jane"}, {"customer_phone": "1"}, {"card_design": "gold"}, {"metadata": {"a": 1}}):
+        answer = shop.client.patch(f"/api/loyalty-cards/{card.number}", change, format="json")
+        error(answer, 404, "CARD_NOT_FOUND")
+    card.refresh_from_db()
+    assert (card.customer.name, card.customer.phone, card.design, card.metadata) == ("", "", "default", {})
     account = shop.client.get("/api/v3/point-accounts", {"contactId": str(alice.pk)})
     assert (account.status_code, account.json()["errorCode"]) == (404, "ContactNotFound")
     # The address and the shop's own id are free again.
