@@ -1,6 +1,7 @@
 """Two customers who are one person: all that one account has goes to the other, lot by lot."""
 
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -123,6 +124,26 @@ def test_takes_holds_along_under_their_ids(program: Program, till: Till, other: 
     assert Hold.objects.get(account_id=till.account.id, id=held).status == "moved"
     assert (other.row().held, other.balance, other.left()) == (0, 55, [55])
     assert breaches(program) == set()
+
+
+@pytest.mark.parametrize("resolve", [ledger.capture, ledger.release])
+def test_knows_holds_that_were_resolved_before(
+    program: Program, till: Till, other: Till, resolve: Callable[..., ledger.Outcome]
+) -> None:
+    till.award(100)
+    held = ledger.hold(account=till.account, points=Decimal(60), lasts=HOUR, note=NOTE, at=NOON).hold
+    assert held is not None
+    ledger.capture(account=till.account, hold_id=held.id, note=NOTE, at=NOON)
+    merge(till, other)
+    last = Till(make_account(program, till.account.definition))
+    merge(other, last)
+    before = last.everything()
+    with pytest.raises(ledger.HoldResolved):
+        resolve(account=till.account, hold_id=held.id, note=NOTE, at=NOON)
+    # A stranger's it is not.
+    with pytest.raises(ledger.HoldNotFound):
+        resolve(account=make_account(program, till.account.definition), hold_id=held.id, note=NOTE, at=NOON)
+    assert last.everything() == before
 
 
 def test_takes_a_debt_along(program: Program) -> None:
