@@ -232,7 +232,8 @@ class Book(HoldingPage):
         if missing and not debt and clawback != Clawback.TO_ZERO:
             raise InsufficientPoints(current_balance=self.account.balance, requested_points=points)
 
-        others = [lot for lot in self.lots.in_spending_order() if lot not in own]
+        own_ids = {lot.id for lot in own}
+        others = [lot for lot in self.lots.in_spending_order() if lot.id not in own_ids]
         payments += self._payments(from_others, lots=others)
         entry = self.append(
             entry_id,
@@ -277,14 +278,14 @@ class Book(HoldingPage):
         )
         if target.type == EntryType.REDEEM:
             self.account.lifetime_redeemed -= points
-        returned: list[Lot] = []
+        returned: dict[uuid.UUID, Lot] = {}
         of_debt = min(points, spent.debt)
         owed = min(of_debt, self.debt(entry))
         if owed:
             self.use(entry, None, -owed)
         paid_since = self._return(entry, of_debt - owed, spent.debt_payers, returned, pays_debt=True)
         self._return(entry, points - of_debt + paid_since, spent.by_lot, returned)
-        self.expire_returned(returned, entry, note=note)
+        self.expire_returned(returned.values(), entry, note=note)
         return entry
 
     def _elsewhere(self, target: PointTransaction) -> Other | None:
@@ -408,7 +409,7 @@ class Book(HoldingPage):
         entry: PointTransaction,
         points: Decimal,
         payers: Sequence[Payment],
-        returned: list[Lot],
+        returned: dict[uuid.UUID, Lot],
         *,
         pays_debt: bool = False,
     ) -> Decimal:
@@ -418,10 +419,10 @@ class Book(HoldingPage):
             if back > 0:
                 points -= back
                 if lot.id not in self.lots:
-                    returned.append(self.bring(entry, lot, back))
+                    new = self.bring(entry, lot, back)
+                    returned[new.id] = new
                     continue
                 own = self.lots[lot.id]
                 self.use(entry, own, -back, pays_debt=pays_debt)
-                if own not in returned:
-                    returned.append(own)
+                returned[own.id] = own
         return points
