@@ -71,7 +71,7 @@ def test_undoes_what_was_posted_before(program: Program, shop: Client, alice: Cu
     done(merge(shop, alice, bob))
     body = {"transaction_id": earned["id"], "points": 60, "reason": "Returned"}
     undone = data(shop.client.post("/api/points/reverse", body, format="json"), 201)
-    assert undone["new_balance"] == 40
+    assert (undone["customer_id"], undone["new_balance"]) == (named(bob), 40)
     entry = data(shop.client.get(f"/api/points/transactions/{earned['id']}"))
     assert (entry["reversed_points"], entry["merged_into"]) == (60, named(bob))
     assert told(shop, bob) == (40, 0)
