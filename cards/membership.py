@@ -207,8 +207,16 @@ def change(
     design: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Card:
-    """This will change what is given of a card and its customer; None: leave it."""
+    """This will change what is given of a card and its customer; None: leave it.
+
+    Raises:
+        CardNotFound: the customer was erased, and says nothing any more.
+    """
     with transaction.atomic():
+        # Whoever erases the customer waits for this, or has been waited for.
+        people = Customer.objects.select_for_update(no_key=True).filter(pk=card.customer_id, erased_at=None)
+        if not list(people.values_list("pk")):
+            raise CardNotFound(ids.public("card", card.pk))
         _save(card.customer, name=name, phone=phone)
         _save(card, design=design, metadata=metadata)
     return card

@@ -234,7 +234,8 @@ class Book(SendingPage):
         if missing and not debt and clawback != Clawback.TO_ZERO:
             raise InsufficientPoints(current_balance=self.account.balance, requested_points=points)
 
-        others = [lot for lot in self.lots.in_spending_order() if lot not in own]
+        own_ids = {lot.id for lot in own}
+        others = [lot for lot in self.lots.in_spending_order() if lot.id not in own_ids]
         payments += self._payments(from_others, lots=others)
         entry = self.append(
             entry_id,
@@ -279,7 +280,7 @@ class Book(SendingPage):
         )
         if target.type == EntryType.REDEEM:
             self.account.lifetime_redeemed -= points
-        returned: list[Lot] = []
+        returned: dict[uuid.UUID, Lot] = {}
         of_debt = min(points, spent.debt)
         owed = min(of_debt, self.debt(entry))
         if owed:
@@ -287,7 +288,7 @@ class Book(SendingPage):
         paid_since = self._return(entry, of_debt - owed, spent.debt_payers, returned, pays_debt=True)
         left = self._return(entry, points - of_debt + paid_since, spent.by_lot, returned)
         self._return(entry, left, spent.debt_payers_elsewhere, returned)
-        self.expire_returned(returned, entry, note=note)
+        self.expire_returned(returned.values(), entry, note=note)
         return entry
 
     def _elsewhere(self, target: PointTransaction) -> Other | None:
@@ -351,7 +352,7 @@ class Book(SendingPage):
         entry: PointTransaction,
         points: Decimal,
         payers: Sequence[Payment],
-        returned: list[Lot],
+        returned: dict[uuid.UUID, Lot],
         *,
         pays_debt: bool = False,
     ) -> Decimal:
@@ -361,10 +362,10 @@ class Book(SendingPage):
             if back > 0:
                 points -= back
                 if lot.id not in self.lots:
-                    returned.append(self.bring(entry, lot, back))
+                    new = self.bring(entry, lot, back)
+                    returned[new.id] = new
                     continue
                 own = self.lots[lot.id]
                 self.use(entry, own, -back, pays_debt=pays_debt)
-                if own not in returned:
-                    returned.append(own)
+                returned[own.id] = own
         return points

@@ -15,7 +15,7 @@ from loyalty.models import Program
 from points import expiry, hold_store, store, undoing
 from points.book import AlreadyReversed, Book
 from points.hold_models import Hold
-from points.holding import Held, HoldNotFound
+from points.holding import Held, HoldNotFound, HoldResolved
 from points.lots import ZERO
 from points.models import EntryType, PointTransaction
 from points.page import Other
@@ -152,22 +152,26 @@ def _sent_today(book: Book, program: Program, points: Decimal, at: datetime.date
 
 def _resolve(book: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
     """This will capture a hold of the account, or release it."""
-    hold = _hold(book, cast(uuid.UUID, posting.hold_id))
+    hold = _hold(book, cast(uuid.UUID, posting.hold_id), posting)
     if posting.type == EntryType.RELEASE:
         return book.let_go([hold], Hold.Status.RELEASED, entry_id=posting.entry_id, note=posting.note, at=at)
     return book.capture(entry_id=posting.entry_id, hold=hold, points=posting.points, note=posting.note, at=at)
 
 
-def _hold(book: Book, hold_id: uuid.UUID) -> Held:
+def _hold(book: Book, hold_id: uuid.UUID, posting: Posting) -> Held:
     """This will answer a hold of the account.
 
     Raises:
         HoldNotFound: it has none of that id.
+        HoldResolved: it was resolved in an account that has been merged into this one.
     """
     hold = book.holds.get(hold_id)
     if hold is None or any(lot_id not in book.lots for lot_id, _ in hold.pins):
         book.load_holds(hold_store.find(book.account.id, hold_id))
     if hold_id not in book.holds:
+        # Only those that were active came along.
+        if any(hold_store.find(account_id, hold_id) for account_id, _ in posting.came_from):
+            raise HoldResolved
         raise HoldNotFound
     return book.holds[hold_id]
 

@@ -128,7 +128,8 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     old.resolved += holds
     owed = max(-balance, ZERO)
     new.owe(coming, owed)
-    mine = [lot for lot in new.lots.in_spending_order() if lot not in new.made]
+    anew = {lot.id for lot in new.made}
+    mine = [lot for lot in new.lots.in_spending_order() if lot.id not in anew]
     for lot, paid in new.lots.payments(min(owed, free), lots=mine):
         new.use(coming, lot, paid, pays_debt=True)
         new.use(coming, None, -paid)

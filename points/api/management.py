@@ -87,7 +87,7 @@ class PointsViewSet(management.ManagementViewSet):
             valid_from=values.optional_start(body["valid_from"], zone),
             expires_at=values.optional_start(body["expires_at"], zone),
             key=key,
-            render=_rendered(shapes.Award, named.account),
+            render=_rendered(shapes.Award),
         )
         return _sent(outcome)
 
@@ -109,7 +109,7 @@ class PointsViewSet(management.ManagementViewSet):
             note=_note(request, body, card_id=named.card_id),
             at=timezone.now(),
             key=key,
-            render=_rendered(shapes.Redemption, named.account),
+            render=_rendered(shapes.Redemption),
         )
         return _sent(outcome)
 
@@ -132,7 +132,7 @@ class PointsViewSet(management.ManagementViewSet):
             note=_note(request, body, card_id=named.card_id),
             at=timezone.now(),
             key=key,
-            render=_rendered(shapes.Redemption, named.account),
+            render=_rendered(shapes.Redemption),
         )
         return _sent(outcome)
 
@@ -165,7 +165,7 @@ class PointsViewSet(management.ManagementViewSet):
             note=_note(request, body, card_id=entry.card_id),
             at=timezone.now(),
             key=key,
-            render=_rendered(shapes.Reversal, account),
+            render=_rendered(shapes.Reversal),
         )
         return _sent(outcome)
 
@@ -336,11 +336,12 @@ def _note(request: Request, body: dict[str, Any], *, card_id: uuid.UUID | None) 
     )
 
 
-def _rendered(shape: type[shapes.Redemption], account: ledger.AccountRef) -> ledger.Render:
-    """This will answer how a posting on the account is written, once it is done."""
+def _rendered(shape: type[shapes.Redemption]) -> ledger.Render:
+    """This will answer how a posting is written, once it is done."""
 
     def render(outcome: ledger.Outcome) -> idempotency.Answer:
-        data = shape.write(outcome.entry, customer_id=ids.public("cus", account.customer_id))
+        # Not the customer who was named: that one may have been merged into another.
+        data = shape.write(outcome.entry, customer_id=ids.public("cus", outcome.posting.account.customer_id))
         return idempotency.Answer(status=201, body=management.body(data))
 
     return render

@@ -57,7 +57,7 @@ class CustomerPointsViewSet(v1.V1ViewSet):
             at=timezone.now(),
             expires_at=values.optional_start(body["expires_at"], ZoneInfo(account.program.timezone)),
             key=key,
-            render=_rendered(account),
+            render=_rendered,
         )
         return _sent(outcome)
 
@@ -82,7 +82,7 @@ class CustomerPointsViewSet(v1.V1ViewSet):
             note=_note(request, body),
             at=timezone.now(),
             key=key,
-            render=_rendered(account),
+            render=_rendered,
         )
         return _sent(outcome)
 
@@ -140,14 +140,10 @@ def _note(request: Request, body: dict[str, Any], *, source: str | None = None) 
     )
 
 
-def _rendered(account: ledger.AccountRef) -> ledger.Render:
-    """This will answer how a posting on the account is written, once it is done."""
-
-    def render(outcome: ledger.Outcome) -> idempotency.Answer:
-        assert outcome.entry is not None
-        return v1.answer(_written(outcome.entry, account), 201)
-
-    return render
+def _rendered(outcome: ledger.Outcome) -> idempotency.Answer:
+    """This will answer how a posting is written, once it is done: of the customer whose it is by now."""
+    assert outcome.entry is not None
+    return v1.answer(_written(outcome.entry, outcome.posting.account), 201)
 
 
 def _sent(outcome: ledger.Outcome) -> HttpResponse:

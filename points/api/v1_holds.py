@@ -77,7 +77,7 @@ class HoldsViewSet(v1.V1ViewSet):
             ),
             at=timezone.now(),
             key=key,
-            render=_rendered(account.customer_id, 201),
+            render=_rendered(201),
         )
         return _sent(outcome)
 
@@ -108,7 +108,7 @@ class HoldsViewSet(v1.V1ViewSet):
             note=_note(request, body["reason"] or reasons.REDEEMED, hold.reference),
             at=timezone.now(),
             key=key,
-            render=_rendered(hold.account.customer_id, 200),
+            render=_rendered(200),
         )
         return _sent(outcome)
 
@@ -125,7 +125,7 @@ class HoldsViewSet(v1.V1ViewSet):
             note=_note(request, reasons.RELEASED, hold.reference),
             at=timezone.now(),
             key=key,
-            render=_rendered(hold.account.customer_id, 200),
+            render=_rendered(200),
         )
         return _sent(outcome)
 
@@ -181,11 +181,11 @@ def _note(request: Request, reason: str, reference: str | None) -> ledger.Note:
     return ledger.Note(reason=reason, actor=caller(request).key_id, reference=reference)
 
 
-def _rendered(customer_id: uuid.UUID, status: int) -> ledger.Render:
-    """This will answer how a hold of the customer is written, once it is made or resolved."""
+def _rendered(status: int) -> ledger.Render:
+    """This will answer how a hold is written, once it is made or resolved: of the customer whose it is by now."""
 
     def render(outcome: ledger.Outcome) -> idempotency.Answer:
-        return v1.answer(_written(outcome.hold, customer_id), status)
+        return v1.answer(_written(outcome.hold, outcome.posting.account.customer_id), status)
 
     return render
 

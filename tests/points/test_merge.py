@@ -1,6 +1,8 @@
 """Two customers who are one person: all that one account has goes to the other, lot by lot."""
 
+import cProfile
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -143,6 +145,54 @@ def test_takes_holds_along_under_their_ids(program: Program, till: Till, other: 
     assert Hold.objects.get(account_id=till.account.id, id=held).status == "moved"
     assert (other.row().held, other.balance, other.left()) == (0, 55, [55])
     assert breaches(program) == set()
+
+
+@pytest.mark.parametrize("resolve", [ledger.capture, ledger.release])
+def test_knows_holds_that_were_resolved_before(
+    program: Program, till: Till, other: Till, resolve: Callable[..., ledger.Outcome]
+) -> None:
+    till.award(100)
+    held = ledger.hold(account=till.account, points=Decimal(60), lasts=HOUR, note=NOTE, at=NOON).hold
+    assert held is not None
+    ledger.capture(account=till.account, hold_id=held.id, note=NOTE, at=NOON)
+    merge(till, other)
+    last = Till(make_account(program, till.account.definition))
+    merge(other, last)
+    before = last.everything()
+    with pytest.raises(ledger.HoldResolved):
+        resolve(account=till.account, hold_id=held.id, note=NOTE, at=NOON)
+    # A stranger's it is not.
+    with pytest.raises(ledger.HoldNotFound):
+        resolve(account=make_account(program, till.account.definition), hold_id=held.id, note=NOTE, at=NOON)
+    assert last.everything() == before
+
+
+def test_takes_as_long_for_each_of_many_lots(program: Program) -> None:
+    merging = {count: calls(two_with_lots(program, count, merge)) for count in (50, 400)}
+    undoing = {count: calls(two_with_lots(program, count, undo)) for count in (50, 400)}
+    for worked in (merging, undoing):
+        assert worked[400] < 10 * worked[50], worked
+
+
+def two_with_lots(program: Program, count: int, work: Callable[[Till, Till], object]) -> Callable[[], object]:
+    """This will make two accounts of so many lots, and answer the work that is to be done with them."""
+    till = Till(make_account(program))
+    other = Till(make_account(program, till.account.definition))
+    accounts = [till.account, other.account]
+    ledger.post_many([posting(account, "award", 1) for account in accounts for _ in range(count)])
+    till.redeem(count)
+    return lambda: work(other, till)
+
+
+def undo(_: Till, till: Till) -> object:
+    return till.reverse(till.entries()[-1])
+
+
+def calls(work: Callable[[], object]) -> int:
+    """This will count the calls of a work, which on a busy machine are as many as on an idle one."""
+    profile = cProfile.Profile()
+    profile.runcall(work)
+    return sum(entry.callcount for entry in profile.getstats())
 
 
 def test_takes_a_debt_along(program: Program) -> None:

@@ -71,7 +71,7 @@ def test_undoes_what_was_posted_before(program: Program, shop: Client, alice: Cu
     done(merge(shop, alice, bob))
     body = {"transaction_id": earned["id"], "points": 60, "reason": "Returned"}
     undone = data(shop.client.post("/api/points/reverse", body, format="json"), 201)
-    assert undone["new_balance"] == 40
+    assert (undone["customer_id"], undone["new_balance"]) == (named(bob), 40)
     entry = data(shop.client.get(f"/api/points/transactions/{earned['id']}"))
     assert (entry["reversed_points"], entry["merged_into"]) == (60, named(bob))
     assert told(shop, bob) == (40, 0)
@@ -166,6 +166,11 @@ def test_is_not_found_any_more(program: Program, shop: Client, alice: Customer, 
     till = {"card_id": card.number, "points": 1, "reason": "Order"}
     error(shop.client.post("/api/points/award", till, format="json"), 403, "CARD_INACTIVE")
     error(shop.client.post(f"/api/loyalty-cards/{card.number}/activate"), 404, "CARD_NOT_FOUND")
+    for change in ({"customer_name": "Jane"}, {"customer_phone": "1"}, {"card_design": "gold"}, {"metadata": {"a": 1}}):
+        answer = shop.client.patch(f"/api/loyalty-cards/{card.number}", change, format="json")
+        error(answer, 404, "CARD_NOT_FOUND")
+    card.refresh_from_db()
+    assert (card.customer.name, card.customer.phone, card.design, card.metadata) == ("", "", "default", {})
     account = shop.client.get("/api/v3/point-accounts", {"contactId": str(alice.pk)})
     assert (account.status_code, account.json()["errorCode"]) == (404, "ContactNotFound")
     # The address and the shop's own id are free again.
