@@ -121,12 +121,14 @@ def change(*, customer: Customer, changes: Mapping[str, Any]) -> Customer:
     Raises:
         DuplicateCustomer: another customer has the e-mail address or the external id.
         errors.InvalidParameters: the external id looks like one of ours.
-        errors.Unavailable: whoever had the address or the id has just given it up.
+        errors.Unavailable: whoever had the address or the id has just given it up, or the customer has just been merged
+            into another or erased.
     """
     email, external_id = changes.get("email"), changes.get("external_id")
     _refuse_ours(external_id)
     _refuse_taken(customer, email=email, external_id=external_id)
-    rows = Customer.objects.filter(program_id=customer.program_id, pk=customer.pk)
+    # A merge that the UPDATE has waited for would keep what is changed from the one who stays.
+    rows = Customer.objects.filter(program_id=customer.program_id, pk=customer.pk, merged_into=None, erased_at=None)
     if changes:
         try:
             with transaction.atomic():
@@ -135,7 +137,10 @@ def change(*, customer: Customer, changes: Mapping[str, Any]) -> Customer:
             # Another has taken the address or the id since: the UPDATE has waited for that one.
             _refuse_taken(customer, email=email, external_id=external_id)
             raise errors.Unavailable from failure
-    return rows.get()
+    changed = rows.first()
+    if changed is None:
+        raise errors.Unavailable
+    return changed
 
 
 def _refuse_ours(external_id: str | None) -> None:

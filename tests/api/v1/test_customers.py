@@ -43,6 +43,7 @@ def test_makes_a_customer(shop: Client, program: Program) -> None:
         "object": "customer",
         "points_balance": 0,
         "pending_points": 0,
+        "held_points": 0,
         "lifetime_points": 0,
         "tier": "Bronze",
         "cards": [],

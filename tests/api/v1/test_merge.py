@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from cards import customers
 from cards.models import Card, Customer
-from loyalty import ids
+from loyalty import errors, ids
 from loyalty.models import IdempotencyRecord, Program, Scope
 from points import definitions
 from points.models import PointTransaction
@@ -86,6 +87,20 @@ def test_merges_every_kind_of_points(program: Program, shop: Client, alice: Cust
     done(merge(shop, alice, bob))
     assert done(shop.get(f"customers/{named(bob)}/explain", definition="gems"))["points_balance"] == 8
     assert verified(program) == []
+
+
+@pytest.mark.parametrize("changes", [{"phone": "+370 600 33333"}, {}])
+def test_changes_nothing_of_who_was_merged_meanwhile(
+    shop: Client, alice: Customer, bob: Customer, changes: dict[str, Any]
+) -> None:
+    found = customers.find(program=shop.program, reference=named(alice))
+    done(merge(shop, alice, bob))
+    before = done(shop.get(f"customers/{named(bob)}"))
+    with pytest.raises(errors.Unavailable):
+        customers.change(customer=found, changes=changes)
+    alice.refresh_from_db()
+    assert alice.phone != "+370 600 33333"
+    assert done(shop.get(f"customers/{named(bob)}")) == before
 
 
 def test_goes_on_over_several_merges(program: Program, shop: Client, alice: Customer, bob: Customer) -> None:
