@@ -129,12 +129,14 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
     owed = max(-balance, ZERO)
     new.owe(coming, owed)
     anew = {lot.id for lot in new.made}
-    mine = [lot for lot in new.lots.in_spending_order() if lot.id not in anew]
+    order = new.lots.in_spending_order()
+    mine = [lot for lot in order if lot.id not in anew]
     for lot, paid in new.lots.payments(min(owed, free), lots=mine):
         new.use(coming, lot, paid, pays_debt=True)
         new.use(coming, None, -paid)
-    for lot in [lot for lot in new.lots.in_spending_order() if lot in new.made]:
-        new.pay_debt_from(lot, coming)
+    for lot in order:
+        if lot.id in anew:
+            new.pay_debt_from(lot, coming)
     for lot in brought.values():
         new.note_due(lot)
     _add_up(old, new)
