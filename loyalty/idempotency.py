@@ -88,6 +88,8 @@ def erase(*, owner_ids: Iterable[uuid.UUID], mentioning: Sequence[str] = ()) -> 
     """This will erase what was answered under keys of these owners, or where there are words that an answer mentions,
     in whatever case, those answers alone. The keys stay used."""
     with connection.cursor() as cursor:
+        # Words are looked for in every answer of the owner: a month of a large programme takes more than a request may.
+        cursor.execute("SET LOCAL statement_timeout = '10min'")
         cursor.execute(
             "UPDATE loyalty_idempotencyrecord SET body = NULL WHERE owner_id = ANY(%s::uuid[])"
             " AND (%s = 0 OR body ILIKE ANY(%s))",

@@ -245,6 +245,29 @@ def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> li
         return [Facts(*row) for row in cursor.fetchall()]
 
 
+_RECORD_BEFORE_MERGES = """
+WITH RECURSIVE merged AS (
+    SELECT %(account)s::uuid AS id
+    UNION
+    SELECT o.id FROM merged m
+    JOIN points_pointtransaction e ON e.account_id = m.id AND e.type = 'merge'
+    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = m.id
+)
+SELECT r.status, r.body FROM merged m
+JOIN loyalty_idempotencyrecord r ON r.owner_id = m.id AND r.key = %(key)s AND r.fingerprint = %(fingerprint)s
+WHERE r.body IS NOT NULL
+"""
+
+
+def answer_before_merges(account_id: uuid.UUID, key: idempotency.Key) -> idempotency.Answer | None:
+    """This will read what a request was answered under its key in an account that was merged into this one, whose own
+    key of that name is another request's."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_BEFORE_MERGES, {"account": account_id, "key": key.key, "fingerprint": key.fingerprint})
+        found = cursor.fetchone()
+    return None if found is None else idempotency.Answer(found[0], found[1].encode())
+
+
 def entry(account_id: uuid.UUID, entry_id: uuid.UUID) -> PointTransaction | None:
     """This will read an entry of the account, if it has it."""
     return PointTransaction.objects.filter(account_id=account_id, id=entry_id).first()

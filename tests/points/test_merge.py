@@ -1,6 +1,7 @@
 """Two customers who are one person: all that one account has goes to the other, lot by lot."""
 
 import cProfile
+import dataclasses
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,7 +14,7 @@ from loyalty.models import Program
 from points import ledger, moves, reviews, rules, statements
 from points.models import AccountRef, Hold
 from tests.factories import make_account, make_definition
-from tests.points.till import NOON, NOTE, Till, answer, breaches, days, key, posting
+from tests.points.till import NOON, NOTE, Till, answer, breaches, days, key, posting, some_id
 from tiers.models import Tier, TierScheme
 
 HOUR = datetime.timedelta(hours=1)
@@ -228,6 +229,20 @@ def test_answers_an_old_key_as_before(program: Program, till: Till, other: Till)
         assert again.answer.replayed
         assert again.answer.body == first.answer.body if first.answer else False
     assert other.balance == 10
+
+
+def test_answers_each_of_two_who_used_one_key(program: Program, till: Till, other: Till) -> None:
+    asked = [posting(one.account, "award", 10, key=key("k", body=one.account.id.hex)) for one in (till, other)]
+    first = [ledger.post_many([one], render=answer)[0].answer for one in asked]
+    merge(till, other)
+    for one, expected in zip(asked, first, strict=True):
+        assert expected is not None
+        again = dataclasses.replace(one, account=other.account, entry_id=some_id())
+        [outcome] = ledger.post_many([again], render=answer)
+        assert outcome.answer == dataclasses.replace(expected, replayed=True)
+    [refused] = ledger.post_many([posting(other.account, "award", 11, key=key("k"))], render=answer)
+    assert isinstance(refused.refusal, errors.IdempotencyKeyReused)
+    assert other.balance == 20
 
 
 def test_keeps_the_higher_tier_until_its_end(program: Program) -> None:

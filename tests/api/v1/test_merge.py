@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, connections
 
 from cards import customers
 from cards.models import Card, Customer
@@ -249,3 +250,19 @@ def test_tells_nobody_elsewhere(stranger: Client, shop: Client, alice: Customer)
     refused(stranger.delete(f"customers/{named(alice)}"), 404, "customer_not_found")
     refused(shop.delete(f"customers/{ids.public('cus', ids.new_id())}"), 404, "customer_not_found")
     assert json.loads(shop.get(f"customers/{named(alice)}").content)["email"] == alice.email
+
+
+@pytest.mark.parametrize("database", ["default", "owner"])
+def test_cannot_be_taken_back_behind_the_services_back(
+    database: str, shop: Client, alice: Customer, bob: Customer
+) -> None:
+    carol = CustomerFactory(program=alice.program)
+    done(merge(shop, alice, bob))
+    assert shop.delete(f"customers/{named(carol)}").status_code == 204
+    for customer, change in (
+        (alice, "merged_into_id = NULL"),
+        (alice, "merged_at = now()"),
+        (carol, "erased_at = NULL"),
+    ):
+        with pytest.raises(IntegrityError, match="stays so"), connections[database].cursor() as cursor:
+            cursor.execute(f"UPDATE cards_customer SET {change} WHERE id = %s", [customer.pk])
