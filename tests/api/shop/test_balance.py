@@ -27,6 +27,7 @@ def test_tells_zeros_of_a_new_card(till: ShopTill) -> None:
         "balance": {
             "current_points": 0,
             "pending_points": 0,
+            "held_points": 0,
             "lifetime_earned": 0,
             "lifetime_redeemed": 0,
             "expires_soon": 0,
@@ -64,6 +65,7 @@ def test_tells_what_there_is(till: ShopTill) -> None:
     assert told["balance"] == {
         "current_points": 600 + 25 + 30 - 5,
         "pending_points": 7,
+        "held_points": 0,
         "lifetime_earned": 600 + 25 + 30,
         "lifetime_redeemed": 5,
         # What ends first is spent first.

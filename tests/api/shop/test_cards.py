@@ -151,6 +151,7 @@ def test_tells_the_points_behind_a_card(till: ShopTill) -> None:
         "card_number": till.card.number,
         "points_balance": 10,
         "pending_points": 7,
+        "held_points": 0,
     }
 
 

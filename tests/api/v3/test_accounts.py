@@ -40,6 +40,7 @@ def test_makes_an_account_once(system: System) -> None:
         "balance": 0,
         "balanceExpires": None,
         "pendingPoints": 0,
+        "heldPoints": 0,
         "links": [
             {"id": 2, "href": "/api/v3/point-accounts/definitions/2", "method": "GET", "rel": "definition"},
             {
