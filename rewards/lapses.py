@@ -10,7 +10,7 @@ import dataclasses
 import datetime
 import functools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -18,7 +18,6 @@ from django.db.models import Q, QuerySet
 from cards.membership import CustomerNotFound
 from loyalty import errors, retry
 from points import ledger, reasons
-from points.models import AccountRef
 from rewards import returns
 from rewards.models import Lapse, Redemption, RedemptionEvent
 
@@ -40,13 +39,14 @@ def is_due(redemption: Redemption, *, at: datetime.datetime) -> bool:
     return redemption.lapsed_at is None and redemption.state(at) == Redemption.State.EXPIRED
 
 
-def of_customer(account: AccountRef, *, at: datetime.datetime) -> None:
-    """This will write down which codes of an account's customer have lapsed, a batch of them, the first ones first.
+def of_customers(customer_ids: Iterable[uuid.UUID], *, at: datetime.datetime) -> None:
+    """This will write down which codes of customers have lapsed, a batch of them, the first ones first: what they gave
+    back counts then. Not in a transaction that holds accounts: rewards are locked before those.
 
     Raises:
         errors.Unavailable: the database did not answer in time.
     """
-    due = list(_due(at).filter(customer_id=account.customer_id)[:BATCH])
+    due = list(_due(at).filter(customer_id__in=list(customer_ids))[:BATCH])
     if due:
         write(due, at=at)
 

@@ -136,7 +136,7 @@ def redeem(
     """
     for _draw in range(MOST_DRAWS):
         order = _ordered(program, wish, actor=actor, at=at, render=render, key=key)
-        lapses.of_customer(order.account, at=at)
+        lapses.of_customers([wish.customer_id], at=at)
         try:
             made = retry.run(functools.partial(_redeem, order, draw_code(), tried=[]))
         except _CodeTaken:

@@ -16,7 +16,7 @@ from loyalty.api import v1
 from loyalty.models import Program, Scope
 from loyalty.permissions import caller
 from points import profiles
-from rewards import persons
+from rewards import lapses, persons
 
 _EXAMPLE = {"email": "jane@example.com", "name": "Jane Doe", "external_id": "customer-77", "locale": "en"}
 # What clears a field.
@@ -86,6 +86,7 @@ class CustomersViewSet(v1.V1ViewSet):
             after=customers.after,
             before=customers.before,
         )
+        lapses.of_customers([customer.pk for customer in page.rows], at=timezone.now())
         return v1.respond_with_list(_all_written(page.rows, program=program), has_more=page.has_more)
 
     @extend_schema(summary="Customer", tags=v1.CUSTOMERS, responses={200: shapes.Customer})
@@ -93,6 +94,7 @@ class CustomersViewSet(v1.V1ViewSet):
         """Tells a customer, by the id or by the shop's own, and what the customer has right at the moment of asking."""
         program = caller(request).program
         customer = customers.find(program=program, reference=customer_id)
+        lapses.of_customers([customer.pk], at=timezone.now())
         return v1.respond(_written(customer, program=program))
 
     @extend_schema(

@@ -17,6 +17,7 @@ from loyalty.permissions import caller
 from points import accounts, histories, ledger, rules
 from points.api import v1_shapes as shapes
 from points.models import EntryType, PointTransaction
+from rewards import lapses
 
 _POSTING = (CustomerNotFound, errors.InvalidPoints, errors.IdempotencyKeyReused, ledger.TransactionLimitExceeded)
 
@@ -97,6 +98,7 @@ class CustomerPointsViewSet(v1.V1ViewSet):
         which it was written: the cursor neither skips nor repeats a transaction while others are added."""
         query = shapes.PointsQuery.read(request.query_params.dict())
         account = _account(request, query)
+        lapses.of_customers([account.customer_id], at=timezone.now())
         entries = histories.of_account(account=account, at=timezone.now()).filter(type__in=shapes.TYPES)
         is_ascending = query["order"] == "asc"
         page = v1.read_page(

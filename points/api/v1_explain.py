@@ -15,6 +15,7 @@ from loyalty.permissions import caller
 from points import accounts, explain
 from points.api.management_shapes import NULLABLE_TEXT, Definition
 from points.explain import Explanation, LotExplained, TierExplained
+from rewards import lapses
 from tiers.ladder import Basis
 
 
@@ -146,6 +147,7 @@ class ExplanationsViewSet(v1.V1ViewSet):
         account = accounts.of_customer(
             program=caller(request).program, reference=customer_id, definition=query["definition"]
         )
+        lapses.of_customers([account.customer_id], at=timezone.now())
         told = explain.of(account=account, at=timezone.now())
         return v1.respond(
             _written(told)

@@ -16,6 +16,7 @@ from loyalty.models import Scope
 from loyalty.permissions import caller
 from points import accounts, holds, ledger, reasons
 from points.api import v1_hold_shapes as shapes
+from rewards import lapses
 
 _POSTING = (CustomerNotFound, errors.InvalidPoints, errors.IdempotencyKeyReused, ledger.InsufficientPoints)
 _RESOLVING = (ledger.HoldNotFound, ledger.HoldResolved, errors.IdempotencyKeyReused)
@@ -65,6 +66,7 @@ class HoldsViewSet(v1.V1ViewSet):
         account = accounts.of_customer(
             program=caller(request).program, reference=body["customer_id"], definition=body["definition"]
         )
+        lapses.of_customers([account.customer_id], at=timezone.now())
         outcome = ledger.hold(
             account=account,
             points=body["points"],
@@ -160,6 +162,7 @@ class TransfersViewSet(v1.V1ViewSet):
             accounts.of_customer(program=program, reference=body[name], definition=body["definition"])
             for name in ("from_customer_id", "to_customer_id")
         )
+        lapses.of_customers([sender.customer_id], at=timezone.now())
         outcome = ledger.transfer(
             sender=sender,
             receiver=receiver,

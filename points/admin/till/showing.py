@@ -57,7 +57,7 @@ def sections(visit: Visit, *, at: datetime.datetime) -> dict[str, Any]:
     """This will answer what the customer's page shows."""
     try:
         # What fell due is written first: the newest entry then says what the balance says.
-        lapses.of_customer(visit.account, at=at)
+        lapses.of_customers([visit.customer.pk], at=at)
         entries = histories.of_account(account=visit.account, at=at).select_related("program")
     except errors.Unavailable:
         entries = PointTransaction.objects.filter(account_id=visit.account.id).order_by("-version")

@@ -80,7 +80,8 @@ def test_redeems_what_the_contract_says(shop: Client, alice: Customer, reward: d
         "used_at": None,
         "created_at": "2026-03-02T12:00:00Z",
     }
-    assert (balance(shop), stock(shop, reward)) == (300, 2)
+    with time_machine.travel(NOON, tick=False):
+        assert (balance(shop), stock(shop, reward)) == (300, 2)
 
 
 def test_redeems_points_alone_at_the_value_of_a_point(shop: Client, reward: dict[str, Any]) -> None:
@@ -237,6 +238,22 @@ def test_is_cancelled_once_and_gives_all_back(shop: Client, reward: dict[str, An
         refused(shop.post(f"redemptions/{code['code']}/cancel"), 409, "redemption_cancelled")
         refused(shop.post(f"redemptions/{code['code']}/use"), 409, "redemption_cancelled")
     assert done(redeem(shop, reward_id=reward["id"]), 201)["code"] != code["code"]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda shop: done(shop.get("customers/customer-77"))["points_balance"],
+        lambda shop: done(shop.get("customers"))["data"][0]["points_balance"],
+        lambda shop: done(shop.get("customers/customer-77/explain"))["points_balance"],
+        lambda shop: done(shop.get("points", customer_id="customer-77"))["data"][0]["balance_after"],
+        lambda shop: done(shop.post("holds", {"customer_id": "customer-77", "points": 500}), 201)["points"],
+    ],
+    ids=["customer", "customers", "explain", "points", "hold"],
+)
+def test_counts_what_came_back_when_somebody_looks(shop: Client, code: dict[str, Any], look: Any) -> None:
+    with time_machine.travel(datetime.datetime.fromisoformat(code["expires_at"]), tick=False):
+        assert look(shop) == 500
 
 
 @pytest.mark.parametrize("verb", ["use", "cancel"])
