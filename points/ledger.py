@@ -179,10 +179,12 @@ def reverse(
     note: Note,
     at: datetime.datetime,
     points: Decimal | None = None,
+    ends_code: bool = False,
     key: idempotency.Key | None = None,
     render: Render | None = None,
 ) -> Outcome:
-    """This will undo an entry, or `points` of it: by default all that is left to undo.
+    """This will undo an entry, or `points` of it: by default all that is left to undo. `ends_code`: where it paid for a
+    code, that can be used no more.
 
     Raises:
         TransactionNotFound, NotReversible: the entry is not there, or not of a type that can be undone.
@@ -190,7 +192,14 @@ def reverse(
         InsufficientPoints: the points are spent, and the definition refused that when they were awarded.
     """
     posting = Posting(
-        type=EntryType.REVERSE, account=account, points=points, at=at, note=note, reverses_id=transaction_id, key=key
+        type=EntryType.REVERSE,
+        account=account,
+        points=points,
+        at=at,
+        note=note,
+        reverses_id=transaction_id,
+        ends_code=ends_code,
+        key=key,
     )
     return post(posting, render=render)
 

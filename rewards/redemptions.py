@@ -14,6 +14,8 @@ from django.db import connection, transaction
 from loyalty import errors, ids
 from loyalty.models import Program
 from points import ledger, reasons
+from points.entering import VOUCHER
+from points.models import EntryType, PointTransaction
 from rewards import lapses, returns
 from rewards.models import Redemption, RedemptionEvent
 
@@ -77,6 +79,22 @@ def find(*, program: Program, reference: str, at: datetime.datetime) -> Redempti
         return redemption
     lapses.write([redemption], at=at)
     return _read(program, reference)
+
+
+def is_over(*, program: Program, entry: PointTransaction, at: datetime.datetime) -> bool:
+    """This will tell whether an entry paid for a code that can be used no more, for ever: its points may be given back
+    like those of any redemption.
+
+    Raises:
+        errors.Unavailable: the database did not answer in time.
+    """
+    if entry.type != EntryType.REDEEM or entry.source != VOUCHER or entry.reference is None:
+        return False
+    try:
+        redemption = find(program=program, reference=entry.reference, at=at)
+    except RedemptionNotFound:
+        return False
+    return redemption.entry_id == entry.pk and redemption.state(at) != Redemption.State.ACTIVE
 
 
 def use(*, program: Program, reference: str, actor: str, at: datetime.datetime) -> Redemption:

@@ -19,6 +19,7 @@ from loyalty.permissions import caller
 from points import accounts, definitions, expiring, histories, ledger, statements
 from points.accounts import Named
 from points.api import management_shapes as shapes
+from rewards import redemptions
 from tiers.ladder import Progress
 
 TAG = ["Points"]
@@ -151,19 +152,22 @@ class PointsViewSet(management.ManagementViewSet):
     )
     def reverse(self, request: Request) -> HttpResponse:
         """Takes the points of an award back, first from what the award brought; or gives those of a redemption back
-        to the lots that paid, with their expiry. A unit is reversed at most once."""
+        to the lots that paid, with their expiry. A unit is reversed at most once. Points that paid for a code are
+        given back by cancelling it; by a reversal once it is used."""
         body = shapes.ReverseInput.read(request.data)
         key = management.key_of(request)
         entry = histories.find(program=caller(request).program, reference=body["transaction_id"])
         account = ledger.AccountRef(
             program=caller(request).program, definition=entry.account.definition, customer_id=entry.account.customer_id
         )
+        now = timezone.now()
         outcome = ledger.reverse(
             account=account,
             transaction_id=entry.pk,
             points=body["points"],
+            ends_code=redemptions.is_over(program=caller(request).program, entry=entry, at=now),
             note=_note(request, body, card_id=entry.card_id),
-            at=timezone.now(),
+            at=now,
             key=key,
             render=_rendered(shapes.Reversal),
         )

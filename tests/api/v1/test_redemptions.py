@@ -294,6 +294,27 @@ def test_is_reversed_on_no_face_but_by_cancelling(
     assert done_on_v3(system.get(f"point-transactions/{entry.pk}"))["amount"] == -200
 
 
+def test_is_reversed_once_it_is_used(
+    shop: Client, program: Program, alice: Customer, reward: dict[str, Any], code: dict[str, Any]
+) -> None:
+    entry = PointTransaction.objects.get(program=program, type="redeem")
+    till = Till(program, CardFactory(customer=alice))
+    done(shop.post(f"redemptions/{code['code']}/use"))
+    data(till.reverse(ids.public("txn", entry.pk), points=150), 201)
+    assert (balance(shop), stock(shop, reward)) == (450, 2)
+    error(till.reverse(ids.public("txn", entry.pk), points=51), 409, "ALREADY_REVERSED")
+
+
+def test_is_reversed_no_more_once_its_points_are_back(
+    shop: Client, program: Program, alice: Customer, code: dict[str, Any]
+) -> None:
+    entry = PointTransaction.objects.get(program=program, type="redeem")
+    till = Till(program, CardFactory(customer=alice))
+    with time_machine.travel(datetime.datetime.fromisoformat(code["expires_at"]), tick=False):
+        error(till.reverse(ids.public("txn", entry.pk)), 409, "ALREADY_REVERSED")
+        assert balance(shop) == 500
+
+
 def test_goes_with_a_customer_who_is_merged(shop: Client, code: dict[str, Any]) -> None:
     anna = CustomerFactory(program=shop.program)
     done(shop.post("customers/customer-77/merge", {"into": named(anna)}))
