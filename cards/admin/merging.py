@@ -66,7 +66,7 @@ def merge(page: console.TableAdmin, request: HttpRequest, *, customer: Customer)
             # By ids: a name would outlast the person's erasure.
             page.log_change(request, customer, f"Merged into {survivor.pk}.")
             page.log_change(request, survivor, f"{customer.pk} was merged into this one.")
-            messages.success(request, f"{customer} is {survivor} from now on.")
+            messages.success(request, f"Merged. All that both customers had is {survivor}'s now.")
             return HttpResponseRedirect(console.address(survivor))
     return _show_both(page, request, customer, into, form)
 

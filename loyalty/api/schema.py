@@ -60,6 +60,7 @@ _FAULTS = {
     },
 }
 
+_OF_A_FIELD = (errors.InvalidParameters, errors.InvalidPoints)
 _WITH_CREDENTIALS = (errors.Unauthorized, errors.Forbidden)
 _WITH_BODY = (errors.InvalidParameters, errors.BodyTooLarge, errors.UnsupportedMediaType)
 
@@ -225,7 +226,7 @@ class ManagementSchema(FaceSchema):
 
     def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
         facts = _FAULTS if issubclass(refusal, errors.InvalidParameters) else FACTS.get(code, {})
-        error = _object({"code": {"type": "string", "enum": [code]}, "message": TEXT, **facts})
+        error = _object({"code": {"type": "string", "enum": [code]}, "message": _in_words(refusal), **facts})
         return {"description": refusal.__doc__, **_object({"success": _FAILURE, "error": error})}
 
 
@@ -254,7 +255,12 @@ class ShopSchema(FaceSchema):
 
     def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
         facts = {name: fact for name, fact in FACTS.get(code, {}).items() if name in refusals.SHOP_FACTS}
-        told = {"message": TEXT, "code": {"type": "string", "enum": [code]}, "errors": _FAULTS["errors"], **facts}
+        told = {
+            "message": _in_words(refusal),
+            "code": {"type": "string", "enum": [code]},
+            "errors": _FAULTS["errors"],
+            **facts,
+        }
         described = {name: vocabulary.describe(name, schema, self.words) for name, schema in told.items()}
         return _object({"success": _FAILURE, **described})
 
@@ -283,8 +289,8 @@ class V1Schema(FaceSchema):
         told = {
             "type": {"type": "string", "enum": [refusals.v1_type(refusal.status)]},
             "code": {"type": "string", "enum": [code]},
-            "message": TEXT,
-            "param": NULLABLE_TEXT,
+            "message": _in_words(refusal),
+            "param": {**NULLABLE_TEXT, "example": "points" if issubclass(refusal, _OF_A_FIELD) else None},
             **facts,
         }
         error = {name: vocabulary.describe(name, schema, self.words_of_errors) for name, schema in told.items()}
@@ -330,11 +336,17 @@ class V3Schema(FaceSchema):
         facts = {name: fact for name, fact in FACTS.get(refusal.code, {}).items() if name in refusals.V3_FACTS}
         if issubclass(refusal, errors.InvalidParameters | errors.InvalidPoints):
             facts |= {"fields": _FAULTS["errors"]}
-        told = {"error_code": {"type": "string", "enum": [code]}, "message": TEXT, **facts}
+        told = {"error_code": {"type": "string", "enum": [code]}, "message": _in_words(refusal), **facts}
         described = {
             camel_case.name(name): vocabulary.describe(name, schema, self.words) for name, schema in told.items()
         }
         return {"description": refusal.__doc__, **_object(described)}
+
+
+def _in_words(refusal: type[errors.Refusal]) -> dict[str, Any]:
+    """This will describe what a refusal says, with its own words as the example."""
+    says_it = refusal.message is not errors.Refusal.message
+    return {**TEXT, "example": refusal.message if says_it else (refusal.__doc__ or "").partition("\n")[0]}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

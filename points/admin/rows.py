@@ -3,6 +3,7 @@
 import datetime
 import uuid
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +51,12 @@ def reason(entry: PointTransaction, program: Program) -> str:
     return descriptions.told(entry.told_reason, descriptions.texts(program, settings.LANGUAGE_CODE))
 
 
+def changed(entry: PointTransaction) -> Decimal:
+    """This will answer the points that people see an entry change: those owned; of a hold, the available ones."""
+    is_of_a_hold = entry.type in (EntryType.HOLD, EntryType.RELEASE)
+    return entry.balance_after - entry.balance_before if is_of_a_hold else entry.points
+
+
 def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dict[str, Any]:
     """This will write entries as a table, each with the lots that it took from or gave back to."""
     places, paid, sides = account.definition.decimal_places, _uses(account, shown), others(shown)
@@ -60,7 +67,7 @@ def entry_table(account: PointAccount, shown: Sequence[PointTransaction]) -> dic
             format_html("{} {}", entry.get_type_display(), sides[entry.pk])
             if entry.pk in sides
             else entry.get_type_display(),
-            console.amount(entry.points, places=places, is_signed=True),
+            console.amount(changed(entry), places=places, is_signed=True),
             console.amount(entry.balance_after, places=places),
             format_html_join(", ", "{}", ((text,) for text in paid.get(entry.pk, [console.NOTHING]))),
             reason(entry, account.program),

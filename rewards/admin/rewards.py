@@ -79,7 +79,7 @@ class RewardAdmin(console.TableAdmin):
         ("What it costs and gives", {"fields": ("points_cost", ("discount_amount", "discount_percent"), "currency")}),
         (
             "Who gets it",
-            {"fields": (("stock", "per_customer_limit"), "min_tier", ("valid_from", "valid_to"))},
+            {"fields": (("stock", "per_customer_limit"), "min_tier", "valid_from", "valid_to")},
         ),
         ("Its codes", {"fields": ("code_valid_days", "lapse")}),
     )

@@ -134,7 +134,7 @@ def test_merges_once_however_often_it_is_sent(
 def test_says_who_is_whom_from_now_on(manager: Browser, customer: Customer, bob: Customer) -> None:
     page = manager.post(both(customer, bob), follow=True)
 
-    assert "Alice Adams is Bob Brown from now on." in pages.text(page)
+    assert "Merged. All that both customers had is Bob Brown's now." in pages.text(page)
     assert page.redirect_chain[-1][0] == pages.of(bob)
 
 

@@ -146,7 +146,7 @@ def _entry(entry: PointTransaction, visit: Visit) -> dict[str, Any]:
         "what": entry.get_type_display(),
         "reason": rows.reason(entry, visit.program),
         # What is held or becomes active stays the customer's: told is what can be spent.
-        "points": visit.amount(entry.points or entry.balance_after - entry.balance_before, is_signed=True),
+        "points": visit.amount(rows.changed(entry), is_signed=True),
         "balance": visit.amount(entry.balance_after),
         "when": console.moment(entry.effective_at, visit.program),
         "by": entry.staff_member or entry.actor,
