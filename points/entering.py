@@ -129,7 +129,8 @@ def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) ->
         entry_id=posting.received_id,
         payments=payments,
         other=Other(book.account.id, posting.entry_id),
-        note=posting.note,
+        # The card and the caller's id are the sender's.
+        note=dataclasses.replace(posting.note, card_id=None, external=None),
         at=at,
         active_at=active_at,
     )

@@ -192,7 +192,8 @@ class HoldingPage(Page):
         hold.resolve(Hold.Status.CAPTURED, entry, captured=points)
         self.resolved.append(hold)
         if rest:
-            self._unpin(rest, entry_id=ids.new_id(), note=dataclasses.replace(note, reason=reasons.RELEASED), at=at)
+            released = dataclasses.replace(note, reason=reasons.RELEASED, external=None)
+            self._unpin(rest, entry_id=ids.new_id(), note=released, at=at)
         # Last: a lot that ended by inactivity does not come back to life with what pays out of it.
         self.account.last_activity_at = at
         return entry

@@ -115,13 +115,12 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
         held=held,
         other=Other(was.id, out_id),
     )
+    # First of all the last activity: it moves the ends of lots.
+    _add_up(old, new)
     pinned = [pin for hold in holds for pin in hold.pins]
     for lot_id, points in pinned:
         left[lot_id] = left.get(lot_id, ZERO) + points
-    brought = {
-        lot_id: new.bring(coming, old.lots[lot_id], points, active_at=was.last_activity_at)
-        for lot_id, points in left.items()
-    }
+    brought = {lot_id: new.bring(coming, old.lots[lot_id], points) for lot_id, points in left.items()}
     for hold in holds:
         _move_hold(hold, new, coming, brought)
         hold.resolve(Hold.Status.MOVED, leaving)
@@ -139,7 +138,6 @@ def _merge(old: Book, new: Book, *, note: Note, at: datetime.datetime) -> None:
             new.pay_debt_from(lot, coming)
     for lot in brought.values():
         new.note_due(lot)
-    _add_up(old, new)
     if new.standing is not None and before is not None:
         new.standing.start(at)
         new.standing.move(before, at=at, entry_id=in_id)

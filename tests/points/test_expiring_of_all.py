@@ -82,6 +82,23 @@ def test_pays_a_debt_with_what_has_ended_since(program: Program) -> None:
     assert told(till.account, days(3)) == [(10, days(20))]
 
 
+def test_pays_no_debt_with_what_had_ended_when_it_came_back(program: Program) -> None:
+    till = Till(make_account(program, may_go_negative=True))
+    till.award(10, expires_at=days(1))
+    hold(till, 10, lasts=48 * HOUR)
+    till.award(10, valid_from=days(2.5), expires_at=days(20))
+    till.adjust(-10)
+    assert told(till.account, days(3)) == []
+
+
+def test_pays_a_debt_with_what_starts_first(program: Program) -> None:
+    till = Till(make_account(program, may_go_negative=True))
+    till.award(10, valid_from=NOON + 2 * HOUR, expires_at=days(10))
+    till.award(10, valid_from=NOON + HOUR, expires_at=days(20))
+    till.adjust(-4)
+    assert told(till.account, NOON + 2 * HOUR) == [(10, days(10)), (6, days(20))]
+
+
 # A step of an account's history: after so many hours, this is done.
 Step = tuple[int, Callable[[Till, datetime.datetime], Any]]
 

@@ -1,11 +1,13 @@
 """Points that are set aside for a checkout: held, captured, released, lapsed by the clock."""
 
 import datetime
+import uuid
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from loyalty import errors
 from loyalty.models import Program
 from points import ledger, statements
 from points.models import Hold
@@ -101,12 +103,13 @@ def test_captures_what_has_ended_meanwhile(program: Program, till: Till) -> None
 @pytest.mark.parametrize("resolve", [capture, release])
 def test_resolves_one_while_another_lapses(program: Program, till: Till, resolve: Any) -> None:
     till.award(100, expires_at=days(10))
-    till.award(100, expires_at=days(20))
+    till.award(20, expires_at=days(20))
+    till.award(100, expires_at=days(30))
     lapsing, held = hold(till, 90), hold(till, 30, lasts=3 * HOUR)
     resolve(till, held, at=NOON + HOUR)
     lapsing.refresh_from_db()
     assert (lapsing.status, till.row().held) == ("lapsed", 0)
-    assert till.left() == ([90, 80] if resolve is capture else [100, 100])
+    assert till.left() == ([90, 0, 100] if resolve is capture else [100, 20, 100])
     assert breaches(program) == set()
 
 
@@ -161,3 +164,51 @@ def test_takes_what_ends_first_where_a_balance_is_set_after_points_started(progr
     ledger.post(posting(till.account, "adjust", None, of_balance=lambda balance: 15 - balance, at=days(1)))
     assert (till.balance, till.left()) == (15, [0, 15, 0])
     assert breaches(program) == set()
+
+
+def test_is_due_when_what_came_back_ends(program: Program, till: Till) -> None:
+    till.award(10, expires_at=days(10))
+    held = hold(till, 10, lasts=20 * 24 * HOUR)
+    till.award(1, expires_at=days(5))
+    till.settle(days(5))
+    # Until here nothing else was to come but the end of the hold.
+    release(till, held, at=days(7))
+    till.settle(days(10))
+    assert till.history()[-1] == ("expire", -10)
+    assert breaches(program) == set()
+
+
+@pytest.mark.parametrize("resolve", [capture, release])
+def test_knows_no_hold_of_another_account(till: Till, resolve: Any) -> None:
+    other = Till(make_account(till.account.program, till.account.definition))
+    for one in (till, other):
+        one.award(10)
+    held = hold(other, 5)
+    before = till.everything(), other.everything()
+    for hold_id in (held.id, uuid.uuid4(), other.entries()[0].id):
+        held.id = hold_id
+        with pytest.raises(ledger.HoldNotFound):
+            resolve(till, held)
+    assert (till.everything(), other.everything()) == before
+
+
+@pytest.mark.parametrize("points", [0, -1, Decimal("0.5"), 11, Decimal(10) ** 30])
+def test_holds_and_captures_no_amount_that_is_none(till: Till, points: Any) -> None:
+    till.award(15)
+    held = hold(till, 5)
+    before = till.everything()
+    with pytest.raises(errors.Refusal):
+        hold(till, points)
+    with pytest.raises(errors.Refusal):
+        capture(till, held, points)
+    assert till.everything() == before
+
+
+def test_tells_what_came_back_although_nothing_was_left(till: Till) -> None:
+    till.award(30)
+    hold(till, 30, lasts=2 * HOUR)
+    for moment, expected in ((NOON + HOUR, (0, 30)), (NOON + 2 * HOUR, (30, 0))):
+        told = statements.balance(account=till.account, at=moment)
+        assert (told.balance, told.held) == expected
+        [told] = statements.balances(accounts=[till.account], at=moment).values()
+        assert (told.balance, told.held) == expected

@@ -264,6 +264,8 @@ def test_every_column_of_an_entry_is_guarded(till: Till) -> None:
             " WHERE t.tgrelid = a.attrelid AND t.tgname IN ('entries_never_change', 'entries_keep_their_words')"
         )
         guarded = cursor.fetchall()
+        cursor.execute("SELECT tgtype & 8, tgtype & 32 FROM pg_trigger WHERE tgname = 'entries_never_change'")
+        assert cursor.fetchall() == [(8, 32)]  # Deleted and truncated neither.
     words = {column for trigger, column in guarded if trigger == "entries_keep_their_words"}
     rest = {column for trigger, column in guarded if trigger == "entries_never_change"}
     assert words == {"reason", "reference", "staff_member", "metadata", "erased_at"}
@@ -292,6 +294,12 @@ def test_refuses_to_change_anything_else_while_words_are_erased(closed: Till) ->
         run(
             "owner", "SET LOCAL loyalty.erasing = 'on'; UPDATE points_pointtransaction SET points = 0, reference = NULL"
         )
+
+
+def test_refuses_to_change_words_once_they_are_erased(closed: Till) -> None:
+    with refused(closed, match="never changed"), transaction.atomic(using="owner"):
+        run("owner", "SELECT points_erase_words(%(account)s, now())", account=closed.account.id)
+        run("owner", "UPDATE points_pointtransaction SET reference = 'A-1'")
 
 
 @pytest.mark.parametrize("which", ["till", "over"])
@@ -359,6 +367,8 @@ def test_names_the_entries_of_lots_a_batch_after_another(till: Till) -> None:
     lots = sorted((lot.account_id, lot.id) for lot in till.lots())
     with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
         owner.execute("ALTER TABLE points_pointlot DISABLE TRIGGER USER")
+        owner.execute(fill, [till.account.id, uuid.UUID(int=0), 2])
+        assert owner.fetchone() == lots[1]
         owner.execute(fill, [*lots[0], 1])
         assert owner.fetchone() == lots[1]
         transaction.set_rollback(True, using="owner")

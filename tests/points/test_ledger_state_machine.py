@@ -208,8 +208,10 @@ class LedgerMachine(Compared, RuleBasedStateMachine):
     def transfer(self, who: int, step: Step) -> None:
         self.do(who, step)
 
-    @rule(who=steps.customers, award=steps.awards, step=steps.transfers)
-    def award_and_transfer(self, who: int, award: Step, step: Step) -> None:
+    @rule(who=steps.customers, award=steps.awards, step=steps.transfers, owes=st.booleans())
+    def award_and_transfer(self, who: int, award: Step, step: Step, owes: bool) -> None:
+        if owes:
+            self.do(1 - who, Step("adjust", "owe"))
         self.do(who, dataclasses.replace(award, valid_from=None))
         self.do(who, step)
 

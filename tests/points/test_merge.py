@@ -14,6 +14,7 @@ from loyalty.models import Program
 from points import ledger, moves, reviews, rules, statements
 from points.models import AccountRef, Hold
 from tests.factories import make_account, make_definition
+from tests.points.test_tiers import give_tiers, on
 from tests.points.till import NOON, NOTE, Till, answer, breaches, days, key, posting, some_id
 from tiers.models import Tier, TierScheme
 
@@ -86,10 +87,11 @@ def test_follows_one_merge_after_another(program: Program, till: Till, other: Ti
     merge(other, third)
     till.redeem(5)
     assert third.history() == [("merge", 20), ("redeem", -5)]
+    third.award(7, expires_at=days(1))
     till.reverse(award, 15)
     assert third.history()[-1] == ("reverse", -15)
-    assert third.balance == 0
-    assert third.row().lifetime_earned == 5
+    assert third.left() == [0, 7]
+    assert third.row().lifetime_earned == 5 + 7
     with pytest.raises(ledger.AlreadyReversed) as refusal:
         till.reverse(award, 6)
     assert refusal.value.facts["reversible_points"] == 5
@@ -140,6 +142,7 @@ def test_takes_holds_along_under_their_ids(program: Program, till: Till, other: 
     held = outcome.hold.id
     merge(till, other)
     assert (till.row().held, other.row().held, other.balance) == (0, 60, 40)
+    assert (till.row().next_due_at, other.row().next_due_at) == (None, NOON + HOUR)
     assert breaches(program) == set()
     ledger.capture(account=till.account, hold_id=held, points=Decimal(45), note=NOTE, at=NOON)
     assert Hold.objects.get(account_id=other.account.id, id=held).status == "captured"
@@ -263,6 +266,32 @@ def test_keeps_the_higher_tier_until_its_end(program: Program) -> None:
     assert breaches(program) == set()
     earlier = statements.as_of(account=other.account, moment=NOON - HOUR)
     assert earlier.lifetime_earned == 0
+
+
+def test_keeps_a_tier_that_the_points_of_both_do_not_reach(program: Program) -> None:
+    give_tiers(program, at=on("2025-01-01"), basis="calendar")
+    definition = make_definition(program)
+    till, other = Till(make_account(program, definition)), Till(make_account(program, definition))
+    till.award(600, at=on("2025-06-10"))
+    other.award(10, at=on("2026-02-10"))
+    merge(till, other, at=on("2026-03-10"))
+    last, end = on("2026-12-31T23:59:59Z"), on("2027-01-01T00:00:00Z")
+    tiers = [statements.balance(account=other.account, at=at).tier for at in (on("2026-03-10"), last, end)]
+    assert [tier and tier.rung and tier.rung.code for tier in tiers] == ["silver", "silver", "bronze"]
+    assert breaches(program) == set()
+
+
+def test_brings_a_debt_to_an_account_that_may_have_none(program: Program) -> None:
+    till = Till(make_account(program, may_go_negative=True))
+    till.adjust(-30)
+    definition = till.account.definition
+    definition.may_go_negative = False
+    definition.save(update_fields=["may_go_negative"])
+    other = Till(make_account(program, definition))
+    other.award(20)
+    merge(till, other)
+    assert (other.balance, other.row().may_go_negative) == (-10, True)
+    assert breaches(program) == set()
 
 
 def test_tells_what_it_had_before_and_after(program: Program, till: Till, other: Till) -> None:

@@ -121,3 +121,16 @@ def test_debts_go_back_after_one_merge_and_another(program: Program, old: Till, 
         till.reverse(debt)
         assert breaches(program) == set()
     assert left(third) == {10: 20, 20: 20, 30: 20}
+
+
+def test_lot_that_paid_a_debt_and_was_taken_from_gets_both_back(program: Program, old: Till, new: Till) -> None:
+    old.award(20, expires_at=days(5))
+    first = old.adjust(-10)
+    taken = old.adjust(-30)  # 10 of the lot, and 20 that are owed.
+    old.reverse(first)  # 10 of the lot are back, and pay 10 of them.
+    old.award(10, expires_at=days(10))  # Pays the rest.
+    merge(old, new)
+    for points, expected in ((5, {5: 5}), (5, {5: 10}), (10, {5: 10, 10: 10}), (10, {5: 20, 10: 10})):
+        old.reverse(taken, points)
+        assert left(new) == expected
+    assert breaches(program) == set()

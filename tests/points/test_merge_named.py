@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from loyalty import ids
 from loyalty.models import Program
 from points import contact_lists, external, ledger, moves
 from points.contact_lists import Filter
 from points.external import Kind
 from tests.factories import make_account
-from tests.points.till import NOON, Till, breaches, days
+from tests.points.till import NOON, Till, breaches, days, posting
 
 
 @pytest.fixture
@@ -57,6 +58,16 @@ def test_posts_once_after_one_merge_and_another(program: Program, till: Till, ot
     for one in (till, other, third):
         assert transact(one, transaction_id).earlier == first
     assert third.history() == [("merge", 10)]
+
+
+def test_posts_once_what_is_named_by_its_entry(till: Till, other: Till) -> None:
+    one = posting(till.account, "award", 10, entry_id=ids.new_id(), is_named=True)
+    first = ledger.post(one).entry
+    merge(till, other)
+    assert ledger.post(one).earlier == first
+    another = posting(till.account, "award", 5, entry_id=ids.new_id(), is_named=True)
+    assert [ledger.post(another).earlier is None for _ in range(2)] == [True, False]
+    assert other.history() == [("merge", 10), ("award", 5)]
 
 
 def test_posts_what_others_have_named_so(program: Program, till: Till, other: Till) -> None:

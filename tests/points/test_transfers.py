@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 
+from cards.membership import CustomerNotFound
 from loyalty import errors
 from loyalty.models import Program
-from points import ledger
+from points import ledger, moves, statements
 from points.models import PointTransaction
 from tests.factories import make_account
 from tests.points.till import Till, breaches, days
@@ -98,3 +100,64 @@ def test_counts_nothing_of_what_it_refuses(program: Program, till: Till, friend:
     till.award(20, at=days(1))
     send(till, friend, 60, at=days(1))
     assert friend.balance == 60
+
+
+def test_refuses_more_than_the_receiver_can_have(till: Till, friend: Till) -> None:
+    till.award(10)
+    friend.award(10**15 - 5)
+    before = till.everything(), friend.everything()
+    with pytest.raises(errors.InvalidPoints):
+        send(till, friend, 5)
+    assert (till.everything(), friend.everything()) == before
+    send(till, friend, 4)
+
+
+def test_refuses_a_receiver_or_a_sender_who_is_erased(till: Till, friend: Till) -> None:
+    till.award(10)
+    friend.award(10)
+    with transaction.atomic():
+        moves.forfeit(accounts=[friend.account], actor="test", at=days(0))
+    before = till.everything(), friend.everything()
+    for sender, receiver in ((till, friend), (friend, till)):
+        with pytest.raises(CustomerNotFound):
+            send(sender, receiver, 5)
+    assert (till.everything(), friend.everything()) == before
+
+
+def test_settles_both_at_the_later_of_their_clocks(program: Program, till: Till, friend: Till) -> None:
+    till.award(10, expires_at=days(3))
+    till.award(20)
+    friend.award(1, at=days(5))
+    # By a clock that is behind: the friend's account is at day 5 already.
+    entry = send(till, friend, 15, at=days(1))
+    assert (entry.effective_at, friend.entries()[-1].effective_at) == (days(5), days(5))
+    assert till.history() == [("award", 10), ("award", 20), ("expire", -10), ("transfer", -15)]
+    assert till.left() == [0, 5]
+    assert breaches(program) == set()
+
+
+def test_ends_by_inactivity_no_earlier_than_where_it_was(program: Program) -> None:
+    till = Till(make_account(program, expiry_policy="inactivity", expiry_count=1))
+    friend = Till(make_account(program, till.account.definition))
+    till.award(10)
+    till.award(10, at=days(20))
+    send(till, friend, 20, at=days(21))
+    # A month after the sender's last activity: the friend has none.
+    told = [statements.balance(account=friend.account, at=days(at)).balance for at in (50, 51)]
+    assert told == [20, 0]
+    friend.settle(days(51))
+    assert friend.history() == [("transfer", 20), ("expire", -20)]
+    assert breaches(program) == set()
+
+
+def test_pays_what_the_receiver_owes_first(program: Program) -> None:
+    till = Till(make_account(program, may_go_negative=True))
+    friend = Till(make_account(program, till.account.definition))
+    till.award(10, expires_at=days(10))
+    till.award(10, expires_at=days(20))
+    friend.adjust(-12)
+    send(till, friend, 20)
+    assert (friend.balance, friend.left()) == (8, [0, 8])
+    with pytest.raises(ledger.InsufficientPoints):
+        send(friend, till, 9)
+    assert breaches(program) == set()
