@@ -127,12 +127,13 @@ def test_refuses_a_receiver_or_a_sender_who_is_erased(till: Till, friend: Till) 
 def test_settles_both_at_the_later_of_their_clocks(program: Program, till: Till, friend: Till) -> None:
     till.award(10, expires_at=days(3))
     till.award(20)
+    till.award(7, valid_from=days(4))
     friend.award(1, at=days(5))
     # By a clock that is behind: the friend's account is at day 5 already.
     entry = send(till, friend, 15, at=days(1))
     assert (entry.effective_at, friend.entries()[-1].effective_at) == (days(5), days(5))
-    assert till.history() == [("award", 10), ("award", 20), ("expire", -10), ("transfer", -15)]
-    assert till.left() == [0, 5]
+    assert till.history()[3:] == [("expire", -10), ("activate", 0), ("transfer", -15)]
+    assert till.left() == [0, 5, 7]
     assert breaches(program) == set()
 
 
