@@ -8,6 +8,16 @@ from django.db import connection
 
 from points.models import PointTransaction
 
+# The account that is named `account`, and all that were merged into it, one merge after another.
+FAMILY = """
+WITH RECURSIVE family AS (
+    SELECT %(account)s::uuid AS id
+    UNION ALL
+    SELECT o.id FROM family f
+    JOIN points_pointtransaction e ON e.account_id = f.id AND e.type = 'merge'
+    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = f.id
+)
+"""
 _PATHS = """
 WITH RECURSIVE path AS (
     SELECT id AS named, id, customer_id, merged_into_id, 0 AS step FROM points_pointaccount

@@ -17,7 +17,7 @@ from django.db import connection
 
 from loyalty import idempotency
 from loyalty.postgres import prepared
-from points import hold_store
+from points import heirs, hold_store
 from points.book import Book
 from points.holding import Held
 from points.lots import SNAPSHOT_COLUMNS, Lot, Snapshot
@@ -245,16 +245,9 @@ def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> li
         return [Facts(*row) for row in cursor.fetchall()]
 
 
-_RECORD_BEFORE_MERGES = """
-WITH RECURSIVE merged AS (
-    SELECT %(account)s::uuid AS id
-    UNION
-    SELECT o.id FROM merged m
-    JOIN points_pointtransaction e ON e.account_id = m.id AND e.type = 'merge'
-    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = m.id
-)
-SELECT r.status, r.body FROM merged m
-JOIN loyalty_idempotencyrecord r ON r.owner_id = m.id AND r.key = %(key)s AND r.fingerprint = %(fingerprint)s
+_RECORD_BEFORE_MERGES = f"""{heirs.FAMILY}
+SELECT r.status, r.body FROM family f
+JOIN loyalty_idempotencyrecord r ON r.owner_id = f.id AND r.key = %(key)s AND r.fingerprint = %(fingerprint)s
 WHERE r.body IS NOT NULL
 """
 

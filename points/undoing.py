@@ -105,16 +105,7 @@ def _debt_payers(account_id: uuid.UUID) -> list[Payment]:
 
 
 # The account and all that were merged into it.
-_FAMILY = """
-WITH RECURSIVE family AS (
-    SELECT %(account)s::uuid AS id
-    UNION ALL
-    SELECT o.id FROM family f
-    JOIN points_pointtransaction e ON e.account_id = f.id AND e.type = 'merge'
-    JOIN points_pointaccount o ON o.id = e.other_account_id AND o.merged_into_id = f.id
-)
-"""
-_PAYERS_ELSEWHERE = f"""{_FAMILY}
+_PAYERS_ELSEWHERE = f"""{heirs.FAMILY}
 SELECT u.account_id, u.lot_id, SUM(u.points)
 FROM family f JOIN points_lotuse u ON u.account_id = f.id AND u.pays_debt
 JOIN points_pointtransaction e ON e.account_id = u.account_id AND e.id = u.entry_id
@@ -122,7 +113,7 @@ WHERE f.id <> %(account)s GROUP BY u.account_id, u.lot_id HAVING SUM(u.points) >
 ORDER BY MAX(e.effective_at) FILTER (WHERE u.points > 0), MAX(ARRAY[e.version, u.position]) FILTER (WHERE u.points > 0)
 """
 # What reversals brought of each lot, beyond what the entries that they undo had taken of it themselves.
-_PAID_BACK_ANEW = f"""{_FAMILY}
+_PAID_BACK_ANEW = f"""{heirs.FAMILY}
 SELECT b.origin_id, SUM(GREATEST(b.points - t.points, 0)) FROM (
     SELECT COALESCE(r.other_account_id, r.account_id) AS account_id, r.reverses_id, l.origin_id, SUM(l.points) AS points
     FROM family f JOIN points_pointtransaction r ON r.account_id = f.id AND r.reverses_id IS NOT NULL
