@@ -83,12 +83,13 @@ def _opened(accounts: Sequence[AccountRef], *, at: datetime.datetime) -> dict[uu
     rows = store.lock(refs)
     if any(row.is_over for row in rows.values()):
         raise AccountsOver
-    books = Desk(rows, refs, clocks=dict.fromkeys(rows, max(row.clock(at) for row in rows.values()))).open()
+    clock = max(row.clock(at) for row in rows.values())
+    books = Desk(rows, refs, clocks=dict.fromkeys(rows, clock)).open()
     holds = hold_store.active([row.id for row in rows.values() if row.held])
     for account_id, book in books.items():
         book.lots.load(store.open_lots(account_id))
         book.load_holds(holds.get(account_id, []))
-        book.settle(max(row.clock(at) for row in rows.values()))
+        book.settle(clock)
         book.stand_on_the_newest()
     return books
 

@@ -403,7 +403,8 @@ def _hold_row(book: Book, hold: Held) -> dict[str, Any]:
 
 def _known(book: Book) -> list[Held]:
     """This will answer the holds that were resolved, but for those that are inserted so."""
-    return [hold for hold in book.resolved if hold not in book.held_anew]
+    anew = {hold.id for hold in book.held_anew}
+    return [hold for hold in book.resolved if hold.id not in anew]
 
 
 def _use_row(book: Book, use: Use) -> dict[str, Any]:
