@@ -129,6 +129,7 @@ WEB_THREADS = number("WEB_THREADS", default=2, most=1000)
 INSTALLED_APPS = [
     # First, because its migrate command replaces Django's.
     "loyalty",
+    "events",
     "cards",
     "tiers",
     "points",
@@ -225,6 +226,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# How events show what they tell of, by its model: as the v1 face does
+
+EVENT_OBJECTS = {
+    "cards.Customer": "cards.api.v1.written",
+    "cards.Card": "cards.api.v1.cards_written",
+    "rewards.Redemption": "rewards.api.v1.written",
+    "rewards.RewardVoucher": "rewards.api.v1.vouchers_written",
 }
 
 # The admin

@@ -78,6 +78,12 @@ class Program(models.Model):
         validators=[MinValueValidator(Decimal("0.01"))],
         help_text="Most points that a customer may send in a day of the programme. Empty: no limit.",
     )
+    keeps_events = models.BooleanField(
+        "event log",
+        default=False,
+        db_default=False,
+        help_text="Whether what happens is kept for /v1/events though nobody subscribes to it by a webhook.",
+    )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."
     )

@@ -17,7 +17,7 @@ from django.db import connection
 
 from loyalty import idempotency
 from loyalty.postgres import prepared
-from points import heirs, hold_store
+from points import event_store, heirs, hold_store
 from points.book import Book
 from points.holding import Held
 from points.lots import SNAPSHOT_COLUMNS, Lot, Snapshot
@@ -352,6 +352,7 @@ def write(books: Iterable[Book], records: Sequence[Record] = (), giving: Mapping
             [hold_store.resolved_row(book.account.id, hold) for book in changed for hold in _known(book)],
         ),
         *_inserted(_INSERT_CHANGES, [_change_row(book, change) for book in changed for change in book.tier_changes]),
+        *_inserted(event_store.INSERT, event_store.rows(changed)),
         *_inserted(_INSERT_RECORDS, [_record_row(record) for record in records]),
         *_updated(
             _UPDATE_BUDGETS, [(uuid.UUID(campaign_id), points) for campaign_id, points in (giving or {}).items()]
