@@ -11,6 +11,8 @@ from django_filters import Filter, FilterSet
 
 from cards.membership import DuplicateCustomer, of_today
 from cards.models import LIKE_OUR_ID, Customer
+from events import outbox
+from events.models import EventType
 from loyalty import errors, ids, xids
 from loyalty.models import Program
 
@@ -106,9 +108,12 @@ def create(
         locale=locale,
         metadata=metadata or {},
     )
-    Customer.objects.bulk_create([customer], ignore_conflicts=True)
-    # Skipped where another has the address or the id, or is being made with it: the INSERT has waited for that one.
-    made = program.customers.filter(pk=customer.pk).first()
+    with transaction.atomic():
+        Customer.objects.bulk_create([customer], ignore_conflicts=True)
+        # Skipped where another has the address or the id, or is being made with it: the INSERT has waited for that one.
+        made = program.customers.filter(pk=customer.pk).first()
+        if made is not None:
+            outbox.record(EventType.CUSTOMER_CREATED, [made], program=program)
     if made is None:
         _refuse_taken(customer, email=email, external_id=external_id)
         raise errors.Unavailable
@@ -132,7 +137,8 @@ def change(*, customer: Customer, changes: Mapping[str, Any]) -> Customer:
     if changes:
         try:
             with transaction.atomic():
-                rows.update(**changes)
+                if rows.update(**changes):
+                    outbox.record(EventType.CUSTOMER_UPDATED, rows, program=customer.program)
         except IntegrityError as failure:
             # Another has taken the address or the id since: the UPDATE has waited for that one.
             _refuse_taken(customer, email=email, external_id=external_id)

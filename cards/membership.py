@@ -14,6 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from cards.models import Card, Customer
+from events import outbox
+from events.models import EventType
 from loyalty import errors, ids
 from loyalty.models import Program
 
@@ -156,9 +158,12 @@ def enrol(*, program: Program, email: str, name: str, phone: str = "") -> Custom
         DuplicateCustomer: the programme has one of that address, in whatever case.
     """
     customer = Customer(program=program, email=email, name=name, phone=phone)
-    Customer.objects.bulk_create([customer], ignore_conflicts=True)
-    # Skipped where another has the address, or is being made with it: the INSERT has waited for that one.
-    same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
+    with transaction.atomic():
+        Customer.objects.bulk_create([customer], ignore_conflicts=True)
+        # Skipped where another has the address, or is being made with it: the INSERT has waited for that one.
+        same = program.customers.alias(lowered=Lower("email")).get(lowered=Lower(Value(email)))
+        if same.pk == customer.pk:
+            outbox.record(EventType.CUSTOMER_CREATED, [same], program=program)
     if same.pk != customer.pk:
         # A replaced one would be of no use to the caller.
         card = usual_card(same.cards.all())
@@ -217,12 +222,14 @@ def change(
         people = Customer.objects.select_for_update(no_key=True).filter(pk=card.customer_id, erased_at=None)
         if not list(people.values_list("pk")):
             raise CardNotFound(ids.public("card", card.pk))
-        _save(card.customer, name=name, phone=phone)
+        if _save(card.customer, name=name, phone=phone):
+            outbox.record(EventType.CUSTOMER_UPDATED, [card.customer], program=card.program)
         _save(card, design=design, metadata=metadata)
     return card
 
 
-def _save(row: Card | Customer, **changes: Any) -> None:
+def _save(row: Card | Customer, **changes: Any) -> bool:
+    """This will write what is given, and answer whether anything is."""
     given = {name: value for name, value in changes.items() if value is not None}
     for name, value in given.items():
         setattr(row, name, value)
@@ -230,6 +237,7 @@ def _save(row: Card | Customer, **changes: Any) -> None:
         given["updated_at"] = row.updated_at = timezone.now()
     if given:
         row.save(update_fields=given)
+    return bool(given)
 
 
 def state(card: Card, *, at: datetime.datetime) -> str:

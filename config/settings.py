@@ -231,10 +231,10 @@ SPECTACULAR_SETTINGS = {
 # How events show what they tell of, by its model: as the v1 face does
 
 EVENT_OBJECTS = {
-    "cards.Customer": "cards.api.v1.written",
-    "cards.Card": "cards.api.v1.cards_written",
-    "rewards.Redemption": "rewards.api.v1.written",
-    "rewards.RewardVoucher": "rewards.api.v1.vouchers_written",
+    "cards.Customer": "cards.api.v1.told",
+    "cards.Card": "cards.api.v1.cards_told",
+    "rewards.Redemption": "rewards.api.v1.told",
+    "rewards.RewardVoucher": "rewards.api.v1.vouchers_told",
 }
 
 # The admin

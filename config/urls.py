@@ -10,6 +10,7 @@ from cards.api import management as cards
 from cards.api import shop as cards_shop
 from cards.api import shop_tokens
 from cards.api import v1 as cards_v1
+from events.api import v1 as events_v1
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
@@ -81,6 +82,8 @@ customers_face = [
     path("redemptions/<str:redemption_id>/cancel", rewards_v1.RedemptionsViewSet.as_view({"post": "cancel"})),
     path("rewards", rewards_v1.RewardsViewSet.as_view({"get": "list", "post": "create"})),
     path("rewards/<str:reward_id>", rewards_v1.RewardsViewSet.as_view({"get": "retrieve", "patch": "update"})),
+    path("events", events_v1.EventsViewSet.as_view({"get": "list"})),
+    path("events/<str:event_id>", events_v1.EventsViewSet.as_view({"get": "retrieve"})),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 

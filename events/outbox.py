@@ -19,6 +19,9 @@ from loyalty.models import Program
 # What an object looks like on the v1 face: several at once, all of the programme.
 Shape = Callable[[Sequence[Any], Program], list[dict[str, Any]]]
 
+# An account, its customer, and what is told. Of customers and cards, the account is the customer's id.
+Told = tuple[uuid.UUID, uuid.UUID, dict[str, Any]]
+
 # The condition on a programme `p`.
 LISTENS = (
     "(p.keeps_events OR EXISTS (SELECT FROM events_webhookendpoint w"
@@ -33,26 +36,31 @@ def is_wanted(program_id: uuid.UUID) -> bool:
         return cursor.fetchone() is not None
 
 
-def record(kind: EventType, *subjects: models.Model, program: Program, told: dict[str, Any] | None = None) -> None:
+def record(
+    kind: EventType, subjects: Iterable[models.Model], *, program: Program, told: dict[str, Any] | None = None
+) -> None:
     """This will write that something happened to rows of the programme, told as the v1 face shows them now, with what
-    is `told` beside. In the transaction that did it."""
-    if not subjects or not is_wanted(program.pk):
+    is `told` beside. In the transaction that did it. Rows that still have to be read are read if anybody listens."""
+    if not is_wanted(program.pk) or not (rows := list(subjects)):
         return
-    shape: Shape = import_string(settings.EVENT_OBJECTS[subjects[0]._meta.label])
-    record_data(
+    shape: Shape = import_string(settings.EVENT_OBJECTS[rows[0]._meta.label])
+    _write(
         kind,
         (
-            (account_id(subject), customer_id(subject), data | (told or {}))
-            for subject, data in zip(subjects, shape(subjects, program), strict=True)
+            (_account_id(row), _customer_id(row), data | (told or {}))
+            for row, data in zip(rows, shape(rows, program), strict=True)
         ),
         program=program,
     )
 
 
-def record_data(
-    kind: EventType, data: Iterable[tuple[uuid.UUID, uuid.UUID, dict[str, Any]]], *, program: Program
-) -> None:
-    """This will write what happened to accounts, each (account id, customer id, what is told), if anybody wants it."""
+def record_data(kind: EventType, told: Iterable[Told], *, program: Program) -> None:
+    """This will write what happened to accounts of the programme, in the transaction in which it did."""
+    if is_wanted(program.pk):
+        _write(kind, told, program=program)
+
+
+def _write(kind: EventType, told: Iterable[Told], *, program: Program) -> None:
     now = timezone.now()
     Event.objects.bulk_create(
         [
@@ -61,23 +69,21 @@ def record_data(
                 account_id=account,
                 customer_id=customer,
                 type=kind.value,
-                data=told,
+                data=data,
                 created_at=now,
             )
-            for account, customer, told in data
+            for account, customer, data in told
         ],
         batch_size=1_000,
     )
 
 
-def customer_id(subject: Any) -> uuid.UUID:
-    """This will answer whose a row is."""
-    return getattr(subject, "customer_id", None) or subject.pk
+def _customer_id(row: Any) -> uuid.UUID:
+    return getattr(row, "customer_id", None) or row.pk
 
 
-def account_id(subject: Any) -> uuid.UUID:
-    """This will answer the account that a row has to do with; of a customer and a card, the customer's id."""
-    return getattr(subject, "account_id", None) or customer_id(subject)
+def _account_id(row: Any) -> uuid.UUID:
+    return getattr(row, "account_id", None) or _customer_id(row)
 
 
 def erase(*, owner_ids: Iterable[uuid.UUID]) -> None:

@@ -41,12 +41,10 @@ INSERT = (
 
 def rows(books: Iterable[Book]) -> list[dict[str, Any]]:
     """This will answer what `INSERT` writes: an event of each new entry and of each change of tier."""
-    told = []
+    told: list[dict[str, Any]] = []
     for book in books:
-        for entry in book.entries:
-            told.append(_row(book, KINDS[entry.type], entry.id) | {"sequence": entry.version})
-        for change in book.tier_changes:
-            told.append(_row(book, EventType.CUSTOMER_TIER_CHANGED.value, change.id))
+        told += [_row(book, KINDS[entry.type], entry.id) | {"sequence": entry.version} for entry in book.entries]
+        told += [_row(book, EventType.CUSTOMER_TIER_CHANGED.value, change.id) for change in book.tier_changes]
     return told
 
 

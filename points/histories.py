@@ -12,7 +12,7 @@ from django_filters import Filter, FilterSet
 
 from loyalty import ids, xids
 from loyalty.models import Program
-from points import heirs, ledger
+from points import heirs, ledger, store
 from points.lots import ZERO
 from points.models import AccountRef, EntryType, PointAccount, PointTransaction
 
@@ -73,6 +73,11 @@ def after(entries: QuerySet[PointTransaction], entry: PointTransaction) -> Query
 def before(entries: QuerySet[PointTransaction], entry: PointTransaction) -> QuerySet[PointTransaction]:
     """This will answer those entries of a programme's list that come before one of them, the nearest first."""
     return xids.earlier(entries, entry).reverse()
+
+
+def named(names: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> list[PointTransaction]:
+    """This will answer the entries of those names, each (account id, entry id)."""
+    return list(store.entries(list(names)).values())
 
 
 def find(*, program: Program, reference: str) -> PointTransaction:

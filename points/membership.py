@@ -13,6 +13,8 @@ from django.utils.translation import gettext_noop
 
 from cards import membership
 from cards.models import Card, Customer
+from events import outbox
+from events.models import EventType
 from loyalty import errors, ids
 from points import accounts, ledger, reasons
 from points.models import EntryType
@@ -59,6 +61,7 @@ def create_card(
     # Last, because a card that is not active earns nothing.
     if not is_active:
         _change(card, status=Card.Status.INACTIVE)
+    outbox.record(EventType.CARD_CREATED, [card], program=card.program)
     return card
 
 
@@ -70,7 +73,7 @@ def block(*, card: Card, reason: str, note: str, at: datetime.datetime) -> Card:
     """
     card = _stopped(card)
     before = card.status_before_block if card.status == Card.Status.BLOCKED else card.status
-    return _change(
+    _change(
         card,
         status=Card.Status.BLOCKED,
         status_before_block=before,
@@ -78,6 +81,8 @@ def block(*, card: Card, reason: str, note: str, at: datetime.datetime) -> Card:
         internal_note=note,
         blocked_at=at,
     )
+    outbox.record(EventType.CARD_BLOCKED, [card], program=card.program)
+    return card
 
 
 def unblock(*, card: Card, reason: str, note: str) -> Card:
@@ -90,7 +95,9 @@ def unblock(*, card: Card, reason: str, note: str) -> Card:
     card = _stopped(card)
     if card.status != Card.Status.BLOCKED:
         return card
-    return _change(card, status=card.status_before_block, status_reason=reason, internal_note=note, blocked_at=None)
+    _change(card, status=card.status_before_block, status_reason=reason, internal_note=note, blocked_at=None)
+    outbox.record(EventType.CARD_UNBLOCKED, [card], program=card.program)
+    return card
 
 
 def activate(*, card: Card) -> Card:
@@ -121,6 +128,8 @@ def replace(*, card: Card, reason: str, at: datetime.datetime) -> Card:
         metadata=lost.metadata,
     )
     _change(lost, status=Card.Status.INACTIVE, status_reason=reason, replaced_by=new)
+    outbox.record(EventType.CARD_REPLACED, [lost], program=lost.program)
+    outbox.record(EventType.CARD_CREATED, [new], program=lost.program)
     return new
 
 

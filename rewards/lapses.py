@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from cards.membership import CustomerNotFound
+from events import outbox
+from events.models import EventType
 from loyalty import errors, retry
 from points import ledger, reasons
 from rewards import returns
@@ -112,6 +114,11 @@ def _give_back(redemptions: Sequence[Redemption]) -> dict[uuid.UUID, ledger.Outc
 def _end(redemptions: Sequence[Redemption], entries: dict[uuid.UUID, uuid.UUID], *, at: datetime.datetime) -> None:
     returns.restock([redemption for redemption in redemptions if redemption.lapse == Lapse.RETURN])
     Redemption.objects.filter(pk__in=[redemption.pk for redemption in redemptions]).update(lapsed_at=at)
+    for redemption in redemptions:
+        redemption.lapsed_at = at
+    for program in dict.fromkeys(redemption.program for redemption in redemptions):
+        ended = [redemption for redemption in redemptions if redemption.program == program]
+        outbox.record(EventType.REDEMPTION_EXPIRED, ended, program=program)
     RedemptionEvent.objects.bulk_create(
         returns.event(redemption, RedemptionEvent.Kind.LAPSED, actor=ACTOR, at=at, entry_id=entries.get(redemption.pk))
         for redemption in redemptions

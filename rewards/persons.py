@@ -13,6 +13,8 @@ from django.db import transaction
 
 from cards.membership import of_today
 from cards.models import Card, Customer
+from events import outbox
+from events.models import EventType
 from loyalty import errors, idempotency, ids
 from points import accounts, moves
 from points.models import ERASED, PointAccount
@@ -95,6 +97,8 @@ def _merge(old: Customer, new: Customer, *, actor: str, at: datetime.datetime) -
         setattr(new, name, value)
     new.save(update_fields=taken)
     Card.objects.filter(customer=old).update(customer=new, updated_at=at)
+    told = {"merged_customer_id": ids.public("cus", old.pk)}
+    outbox.record(EventType.CUSTOMER_MERGED, [new], program=program, told=told)
     return new
 
 
@@ -115,6 +119,9 @@ def _erase(customer: Customer, *, actor: str, at: datetime.datetime) -> None:
     # Rows of the accounts face that were refused were answered as they came, with what was written in them.
     names = [name for pk in people for name in (ids.public("cus", pk), str(pk))]
     idempotency.erase(owner_ids=[customer.program_id], mentioning=names)
+    outbox.erase(owner_ids=[*people, *existing])
+    told = {"id": ids.public("cus", customer.pk), "object": "customer", "erased": True}
+    outbox.record_data(EventType.CUSTOMER_ERASED, [(customer.pk, customer.pk, told)], program=customer.program)
 
 
 def _erase_log(people: Sequence[uuid.UUID]) -> None:

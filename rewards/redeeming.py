@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from django.db import connection, transaction
 
 from cards.membership import MOST_DRAWS
+from events import outbox
+from events.models import EventType
 from loyalty import errors, idempotency, ids, retry
 from loyalty.models import Program
 from loyalty.postgres import prepared
@@ -281,6 +283,7 @@ class _Sale:
             if cursor.rowcount == 0:
                 raise _CodeTaken
         self.redemption = redemption
+        outbox.record(EventType.REDEMPTION_CREATED, [redemption], program=self.order.account.program)
         return self.order.render(redemption)
 
     def _written(self, outcome: ledger.Outcome) -> Redemption:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 
 from django.db import connection, transaction
 
+from events import outbox
+from events.models import EventType
 from loyalty import errors, ids
 from loyalty.models import Program
 from points import ledger, reasons
@@ -111,6 +113,7 @@ def use(*, program: Program, reference: str, actor: str, at: datetime.datetime) 
             redemption.used_at = at
             redemption.save(update_fields=["used_at"])
             returns.event(redemption, RedemptionEvent.Kind.USED, actor=actor, at=at).save(force_insert=True)
+            outbox.record(EventType.REDEMPTION_USED, [redemption], program=program)
         return redemption
 
     return _ended(program, reference, at, deed)
@@ -142,6 +145,7 @@ def cancel(*, program: Program, reference: str, actor: str, at: datetime.datetim
                 ).save(force_insert=True)
                 returns.restock([redemption])
                 ledger.post(posting)
+                outbox.record(EventType.REDEMPTION_CANCELLED, [redemption], program=program)
         except (ledger.TransactionLimitExceeded, errors.InvalidPoints):
             # What was due stays written.
             ledger.settle([account], at=at)

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from cards import membership
+from events import outbox
+from events.models import EventType
 from loyalty import errors, ids
 from loyalty.models import Program
 from points import descriptions, expiry, ledger, statements
@@ -152,6 +154,7 @@ def convert(
         [outcome] = ledger.post_many([dataclasses.replace(posting, note=note)])
         if outcome.refusal is not None:
             raise outcome.refusal
+        outbox.record(EventType.VOUCHER_CREATED, [voucher], program=account.program)
     return voucher
 
 
@@ -192,6 +195,7 @@ def redeem(*, program: Program, voucher_id: uuid.UUID | None, actor: str, at: da
         voucher.redeemed_at = at
         voucher.save(update_fields=["redeemed_at"])
         _note(voucher, VoucherEvent.Kind.REDEEMED, actor, at)
+        outbox.record(EventType.VOUCHER_REDEEMED, [voucher], program=program)
     return voucher
 
 

@@ -20,6 +20,8 @@ from cards import search
 from cards.admin import deeds, erasing, merging
 from cards.admin.metadata import METADATA
 from cards.models import Customer
+from events import outbox
+from events.models import EventType
 from loyalty import console
 from points import expiry, membership
 from points.admin import adjusting, holding, standing
@@ -155,6 +157,11 @@ class CustomerAdmin(console.TableAdmin):
 
     def has_issue_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("cards.add_card")
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        kind = EventType.CUSTOMER_UPDATED if change else EventType.CUSTOMER_CREATED
+        outbox.record(kind, [obj], program=obj.program)
 
     @action(
         description="Adjust points",

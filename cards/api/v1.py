@@ -1,6 +1,6 @@
 """The customers face's operations on customers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,9 +10,9 @@ from rest_framework.request import Request
 
 from cards import customers, membership
 from cards.api import v1_shapes as shapes
-from cards.models import Customer
+from cards.models import Card, Customer
 from loyalty import errors, idempotency, retry
-from loyalty.api import v1
+from loyalty.api import renderers, v1
 from loyalty.models import Program, Scope
 from loyalty.permissions import caller
 from points import profiles
@@ -150,6 +150,17 @@ class CustomersViewSet(v1.V1ViewSet):
             lambda: persons.erase(customer=customer, actor=caller(request).key_id, at=timezone.now()), repeatable=False
         )
         return HttpResponse(status=204)
+
+
+def told(rows: Sequence[Customer], program: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of the programme's customers: what they are and have now."""
+    return renderers.plain(_all_written(rows, program=program))
+
+
+def cards_told(rows: Sequence[Card], _: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of the programme's cards."""
+    now = timezone.now()
+    return renderers.plain([shapes.EventCard.write(card, status=membership.state(card, at=now)) for card in rows])
 
 
 def _told(body: dict[str, Any]) -> dict[str, Any]:

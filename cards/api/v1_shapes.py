@@ -54,6 +54,16 @@ class CustomerCard(serializers.Output):
     created_at = fields.Time()
 
 
+class EventCard(CustomerCard):
+    """A card, as its events tell it."""
+
+    object = v1.Kind("card")
+    customer_id = fields.PublicId("cus")
+    replaced_by = fields.PublicId(
+        "card", source="replaced_by_id", allow_null=True, help_text="The card that replaced it; null: none."
+    )
+
+
 class Customer(serializers.Output):
     """A customer, and what the customer has of the programme's default points."""
 

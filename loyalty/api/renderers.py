@@ -1,6 +1,7 @@
 """Writing JSON: points as exact numbers, times in UTC with `Z`."""
 
 import datetime
+import json
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,11 @@ def dumps(value: Any) -> bytes:
     except orjson.JSONEncodeError:
         # Metadata that came by another way than the API may hold whole numbers of more than 64 bits.
         return orjson.dumps(_spelt_out(value), default=_default, option=_OPTIONS)
+
+
+def plain(value: Any) -> Any:
+    """This will answer a value as JSON has it, to be kept."""
+    return json.loads(dumps(value))
 
 
 def number(value: Decimal) -> int | orjson.Fragment:

@@ -23,6 +23,7 @@ CUSTOMERS = ["Customers"]
 POINTS = ["Customer points"]
 REWARDS = ["Rewards"]
 HOLDS = ["Holds and transfers"]
+EVENTS = ["Events"]
 
 LARGEST_PAGE = 100
 

@@ -1,7 +1,7 @@
 """The customers face's operations on rewards and redemptions."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,13 +14,13 @@ from rest_framework.request import Request
 from cards import customers
 from cards.membership import CustomerNotFound
 from loyalty import errors, idempotency, ids
-from loyalty.api import v1, values
+from loyalty.api import renderers, v1, values
 from loyalty.models import Program, Scope
 from loyalty.permissions import caller
 from points import ledger
 from rewards import catalogue, redeeming, redemptions
 from rewards.api import v1_shapes as shapes
-from rewards.models import Redemption, Reward
+from rewards.models import Redemption, Reward, RewardVoucher
 
 _REWARD = {"name": "Coffee", "points_cost": 200, "discount_amount": 5, "stock": 25, "code_valid_days": 30}
 _WISH = {"customer_id": "cus_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0", "reward_id": "rwd_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"}
@@ -192,6 +192,18 @@ class RedemptionsViewSet(v1.V1ViewSet):
         """Ends a code that nobody used: its points go back to the lots that paid, with their expiry, and its reward
         back into stock. Points of a lot that has ended meanwhile expire at once."""
         return _changed(request, redemption_id, redemptions.cancel)
+
+
+def told(rows: Sequence[Redemption], _: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of redemptions: what they are now."""
+    now = timezone.now()
+    return renderers.plain([_written(redemption, redemption.state(now)) for redemption in rows])
+
+
+def vouchers_told(rows: Sequence[RewardVoucher], _: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of vouchers: what they are now."""
+    now = timezone.now()
+    return renderers.plain([shapes.EventVoucher.write(voucher, status=voucher.state(now).value) for voucher in rows])
 
 
 def _changed(request: Request, redemption_id: str, change: Callable[..., Redemption]) -> HttpResponse:

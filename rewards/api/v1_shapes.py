@@ -6,7 +6,7 @@ from loyalty.api import fields, serializers, v1
 from loyalty.api.fields import optional
 from points.api.management_shapes import NULLABLE_TEXT, Definition
 from points.expiry import MAX_DAYS
-from rewards.models import Lapse
+from rewards.models import Lapse, RewardVoucher
 from rewards.reward_models import MOST_PER_CUSTOMER, MOST_STOCK
 
 # What becomes of the points of a code that lapses, as callers call it.
@@ -181,6 +181,25 @@ class PointsRedemption(serializers.Output):
     balance_after = fields.Amount(help_text="Points that could be spent when these had been redeemed.")
     expires_at = fields.Time(allow_null=True, help_text="Until when the code can be used; null: for ever.")
     used_at = fields.Time(allow_null=True, schema={"example": None}, help_text="When it was used; null: it was not.")
+    created_at = fields.Time()
+
+
+class EventVoucher(serializers.Output):
+    """Money that points were turned into, as its events tell it."""
+
+    id = fields.PublicId("vou")
+    object = v1.Kind("voucher")
+    customer_id = fields.PublicId("cus")
+    number = fields.Words(schema={"example": "4K7P-2MWX-9HRD-T3QZ"}, help_text="What the customer shows at the till.")
+    name = fields.Words(schema={"example": "Reward voucher"})
+    points = fields.Amount(schema={"example": 500}, help_text="Points that it took.")
+    value = fields.Amount(schema={"example": 5}, help_text="Money that it is worth, in major units.")
+    currency = fields.Words(schema={"example": "EUR"})
+    status = fields.Words(schema={"enum": list(RewardVoucher.State.values)}, help_text="By the clock.")
+    expires_at = fields.Time(allow_null=True, help_text="Until when it can be used; null: for ever.")
+    redeemed_at = fields.Time(
+        allow_null=True, schema={"example": None}, help_text="When it was used; null: it was not."
+    )
     created_at = fields.Time()
 
 

@@ -1,0 +1,102 @@
+"""What the customers face's operations on events take and answer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.exceptions import ErrorDetail
+
+from cards.api import v1_shapes as cards
+from events.models import EventType
+from loyalty.api import fields, serializers, v1
+from loyalty.api.fields import optional
+from loyalty.api.serializers import Faults
+from points.api import v1_shapes as points
+from points.api.management_shapes import Definition
+from points.models import EntryType
+from rewards.api import v1_shapes as rewards
+
+# What an entry is told as: also those that no list tells, because they only move points within an account.
+WORDS = {
+    **points.TYPES,
+    EntryType.ACTIVATE: "activated",
+    EntryType.HOLD: "held",
+    EntryType.RELEASE: "released",
+}
+_NULLABLE = {"nullable": True}
+
+
+class EventsQuery(v1.Cursor):
+    """Which events are wanted."""
+
+    type = fields.Choice(among=tuple(EventType.values), **optional(help_text="Default: all."))
+    customer_id = v1.CustomerName(**optional())
+    since_sequence = fields.Whole(
+        minimum=0,
+        maximum=10**15,
+        **optional(
+            help_text="Only transactions of the customer's account, by their numbers, above this one: 0 for all. Needs "
+            "`customer_id`."
+        ),
+    )
+    definition = Definition()
+
+    def faults_together(self, data: Mapping[str, Any]) -> Faults:
+        """This will see to it that a number has its account."""
+        faults = super().faults_together(data)
+        for name in ("since_sequence", "definition"):
+            if data.get(name) is not None and data.get("customer_id") is None:
+                faults[name] = [ErrorDetail("Send customer_id, too.", code="required_with")]
+        return faults
+
+
+class PointsEventTransaction(points.PointsTransaction):
+    """What happened to a customer's points, as events tell it."""
+
+    type = fields.Words(
+        schema={"enum": list(dict.fromkeys(WORDS.values())), "example": "earned"},
+        help_text="What happened. `activated`, `held` and `released` move points within the account.",
+    )
+
+
+class TierChange(serializers.Output):
+    """A customer came to another tier."""
+
+    id = fields.PublicId("tch")
+    object = v1.Kind("tier_change")
+    customer_id = fields.PublicId("cus")
+    from_tier = fields.Words(allow_null=True, schema=_NULLABLE | {"example": None}, help_text="Null: none.")
+    to_tier = fields.Words(allow_null=True, schema=_NULLABLE | {"example": "Silver"}, help_text="Null: none.")
+    points = fields.Amount(schema={"example": 500}, help_text="What counted for the tier then.")
+    transaction_id = fields.PublicId(
+        "txn", source="entry_id", allow_null=True, help_text="The transaction that moved it; null: time did."
+    )
+    effective_at = fields.Time(help_text="When it happened, by the clock.")
+
+
+class Event(serializers.Output):
+    """Something that happened."""
+
+    id = fields.PublicId("evt")
+    object = v1.Kind("event")
+    type = fields.Words(schema={"enum": list(EventType.values), "example": "points.earned"}, help_text="What happened.")
+    created_at = fields.Time(help_text="When it was written.")
+    sequence = fields.Count(
+        allow_null=True,
+        schema=_NULLABLE,
+        help_text="The number of the transaction in its account: 1, 2, 3 … without a gap; null: it is none.",
+    )
+    customer_id = fields.PublicId("cus")
+    definition = fields.Words(
+        allow_null=True,
+        schema=_NULLABLE | {"example": "points"},
+        help_text="Code of the definition whose account it is about; null: it is about none.",
+    )
+    data = serializers.either(  # type: ignore[assignment]
+        "EventData",
+        PointsEventTransaction(),
+        cards.Customer(),
+        cards.EventCard(),
+        TierChange(),
+        rewards.PointsRedemption(),
+        rewards.EventVoucher(),
+    )
