@@ -59,7 +59,7 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account_id", "sequence"], name="event_sequence_unique_in_account"),
             models.CheckConstraint(
-                condition=models.Q(subject_id=None) ^ models.Q(data=None), name="event_tells_a_row_or_data"
+                condition=models.Q(subject_id=None) ^ models.Q(data__isnull=True), name="event_tells_a_row_or_data"
             ),
             models.CheckConstraint(
                 condition=models.Q(sequence=None) | models.Q(subject_id__isnull=False),

@@ -73,6 +73,44 @@ class TierChange(serializers.Output):
     effective_at = fields.Time(help_text="When it happened, by the clock.")
 
 
+class ExpiringPoints(serializers.Output):
+    """Points of a customer that expire soon if nobody spends them."""
+
+    object = fields.Words(schema={"enum": ["expiring_points"]}, help_text="What kind of object it is.")
+    customer_id = fields.PublicId("cus")
+    points = fields.Amount(schema={"example": 120}, help_text="Points that end on that day.")
+    expires_at = fields.Time(help_text="When the first of them end.")
+    days = fields.Count(schema={"enum": [30, 7, 1], "example": 7}, help_text="How many days before it is told.")
+    points_balance = fields.Amount()
+
+
+class TierRisk(serializers.Output):
+    """A customer loses a tier soon if nothing more is earned."""
+
+    object = fields.Words(schema={"enum": ["tier_risk"]}, help_text="What kind of object it is.")
+    customer_id = fields.PublicId("cus")
+    tier = fields.Words(schema={"example": "Gold"}, help_text="What the customer holds.")
+    falls_to = fields.Words(allow_null=True, schema=_NULLABLE | {"example": "Silver"}, help_text="Null: none.")
+    until = fields.Time(help_text="When that is.")
+    points_needed = fields.Amount(schema={"example": 150}, help_text="What has to be earned before, to keep it.")
+
+
+class EventCustomer(cards.Customer):
+    """A customer, as events tell it."""
+
+    merged_customer_id = fields.PublicId(
+        "cus", required=False, help_text="Of `customer.merged` alone: who was merged into this customer."
+    )
+
+
+class ErasedObject(serializers.Output):
+    """What is left of something whose customer was erased."""
+
+    id = fields.Words(schema={"example": "cus_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"})
+    object = fields.Words(schema={"example": "customer"})
+    erased = fields.Bool(schema={"enum": [True]}, help_text="That it was erased with its customer.")
+
+
 class Event(serializers.Output):
     """Something that happened."""
 
@@ -94,9 +132,12 @@ class Event(serializers.Output):
     data = serializers.either(  # type: ignore[assignment]
         "EventData",
         PointsEventTransaction(),
-        cards.Customer(),
+        EventCustomer(),
         cards.EventCard(),
         TierChange(),
         rewards.PointsRedemption(),
         rewards.EventVoucher(),
+        ExpiringPoints(),
+        TierRisk(),
+        ErasedObject(),
     )

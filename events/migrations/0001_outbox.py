@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("account_id", "sequence"), name="event_sequence_unique_in_account"),
                     models.CheckConstraint(
-                        condition=models.Q(("subject_id", None), ("data", None), _connector="XOR"),
+                        condition=models.Q(("subject_id", None), ("data__isnull", True), _connector="XOR"),
                         name="event_tells_a_row_or_data",
                     ),
                     models.CheckConstraint(

@@ -38,6 +38,7 @@ WORDS: Mapping[str, tuple[str, Any]] = {
 # What they mean in a path, where that is more.
 WORDS_IN_PATHS: Mapping[str, str] = {
     "customer_id": "Id of the customer, or the shop's own.",
+    "event_id": "Id of an event.",
     "hold_id": "Id of a hold.",
     "redemption_id": "Id of a redemption, or its code in any case.",
 }

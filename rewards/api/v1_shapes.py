@@ -194,7 +194,7 @@ class EventVoucher(serializers.Output):
     name = fields.Words(schema={"example": "Reward voucher"})
     points = fields.Amount(schema={"example": 500}, help_text="Points that it took.")
     value = fields.Amount(schema={"example": 5}, help_text="Money that it is worth, in major units.")
-    currency = fields.Words(schema={"example": "EUR"})
+    currency = fields.Words(schema={"example": "EUR"}, help_text="Of its value.")
     status = fields.Words(schema={"enum": list(RewardVoucher.State.values)}, help_text="By the clock.")
     expires_at = fields.Time(allow_null=True, help_text="Until when it can be used; null: for ever.")
     redeemed_at = fields.Time(
