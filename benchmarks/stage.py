@@ -126,6 +126,10 @@ class Stage:
         # Lots change here again and again, as no shop's do; autovacuum would come later to the larger table.
         database.tidy_lots()
 
+    def listen(self, database: Database, *, wanted: bool) -> None:
+        """This will let an event be written of all that is posted, or not any more."""
+        database.run("UPDATE loyalty_program SET keeps_events = %(wanted)s", wanted=wanted)
+
     @property
     def cards(self) -> tuple[int, int]:
         """The numbers of the first and the last card that the load draws from."""

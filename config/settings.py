@@ -228,13 +228,15 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# How events show what they tell of, by its model: as the v1 face does
+# How events tell what they are about, by their type or its first word: as the v1 face does
 
 EVENT_OBJECTS = {
-    "cards.Customer": "cards.api.v1.told",
-    "cards.Card": "cards.api.v1.cards_told",
-    "rewards.Redemption": "rewards.api.v1.told",
-    "rewards.RewardVoucher": "rewards.api.v1.vouchers_told",
+    "customer": "cards.api.v1.told",
+    "customer.tier_at_risk": "events.api.v1.tiers_at_risk_told",
+    "card": "cards.api.v1.cards_told",
+    "points.expiring_soon": "events.api.v1.expiring_told",
+    "redemption": "rewards.api.v1.told",
+    "voucher": "rewards.api.v1.vouchers_told",
 }
 
 # The admin
