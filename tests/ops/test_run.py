@@ -22,6 +22,7 @@ import pytest
 from django.conf import settings
 
 from loyalty import data_folder, embedded
+from tests import ports
 
 PATIENCE = 30
 
@@ -105,9 +106,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return ports.free()
 
 
 @pytest.fixture
