@@ -30,6 +30,9 @@ from loyalty.models import ApiKey, Program
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
 
+# Twenty who wait for one row, on a busy machine: longer than a caller of the service should have to.
+PATIENCE = {"connect_timeout": "30", "options": "-c lock_timeout=20s"}
+
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files() -> Iterator[None]:
@@ -51,6 +54,8 @@ def static_files() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Replaces pytest-django's own, which would hand the tests a database that they own."""
+    runtime = connections["default"].settings_dict
+    runtime["OPTIONS"] = runtime["OPTIONS"] | PATIENCE
     with django_db_blocker.unblock():
         yield from _embedded_database() if settings.EMBEDDED else _test_database()
 

@@ -1,5 +1,7 @@
 """`manage.py migrate`: the runtime role gets what it may do, and no more."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, connections
@@ -91,7 +93,18 @@ def test_leaves_no_way_round_the_triggers(statement):
         cursor.execute(statement)
 
 
-def test_sets_the_timeouts_on_the_role():
+@pytest.fixture
+def as_served() -> Iterator[None]:
+    """The runtime role's connection without the patience of tests."""
+    settings = connection.settings_dict
+    connection.close()
+    connection.settings_dict = settings | {"OPTIONS": {}}
+    yield
+    connection.close()
+    connection.settings_dict = settings
+
+
+def test_sets_the_timeouts_on_the_role(as_served):
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name LIKE '%%timeout' AND source = 'user'")
         assert dict(cursor.fetchall()) == {
@@ -113,7 +126,7 @@ def test_may_be_repeated(program):
     assert Program.objects.filter(pk=program.pk).exists()
 
 
-def test_grants_nothing_where_one_role_does_both():
+def test_grants_nothing_where_one_role_does_both(as_served):
     owner = connections["owner"].settings_dict["USER"]
     runtime = connection.settings_dict["USER"]
     connection.close()
