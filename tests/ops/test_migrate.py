@@ -1,7 +1,5 @@
 """`manage.py migrate`: the runtime role gets what it may do, and no more."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, connections
@@ -91,17 +89,6 @@ def test_lets_the_runtime_role_keep_all_other_tables():
 def test_leaves_no_way_round_the_triggers(statement):
     with pytest.raises(ProgrammingError, match=r"must be owner|permission denied"), connection.cursor() as cursor:
         cursor.execute(statement)
-
-
-@pytest.fixture
-def as_served() -> Iterator[None]:
-    """The runtime role's connection without the patience of tests."""
-    settings = connection.settings_dict
-    connection.close()
-    connection.settings_dict = settings | {"OPTIONS": {}}
-    yield
-    connection.close()
-    connection.settings_dict = settings
 
 
 def test_sets_the_timeouts_on_the_role(as_served):
