@@ -16,7 +16,7 @@ from django.db import connections
 
 from tests import ports
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 @contextlib.contextmanager

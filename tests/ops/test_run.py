@@ -25,7 +25,7 @@ from django.conf import settings
 from loyalty import data_folder, embedded
 from tests import ports
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Run:
