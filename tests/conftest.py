@@ -15,11 +15,13 @@ from typing import NamedTuple
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from loyalty import api_keys, embedded
 from loyalty.models import ApiKey, Program
@@ -28,10 +30,33 @@ from loyalty.models import ApiKey, Program
 hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("untimed")
 
+# Twenty may wait for one row on a busy machine: longer than a caller of the service should have to. And what a test
+# commits need not survive a crash, so nobody waits for the disk; the server itself is as it always is.
+SESSIONS = {"connect_timeout": "30", "options": "-c lock_timeout=20s -c synchronous_commit=off"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files() -> Iterator[None]:
+    """Every test client starts as the service does, with a look at all static files: here one look serves them all."""
+    found: dict[str, StaticFile] = {}
+    look = WhiteNoiseMiddleware.add_files_from_finders
+
+    def add_files(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", add_files)
+        yield
+
 
 @pytest.fixture(scope="session", autouse=True)
 def django_db_setup(django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Replaces pytest-django's own, which would hand the tests a database that they own."""
+    runtime = connections["default"].settings_dict
+    runtime["OPTIONS"] = runtime["OPTIONS"] | SESSIONS
     with django_db_blocker.unblock():
         yield from _embedded_database() if settings.EMBEDDED else _test_database()
 
@@ -69,6 +94,17 @@ def _test_database() -> Iterator[None]:
         connections.close_all()
         with owner._nodb_cursor() as cursor:
             cursor.execute(f"DROP DATABASE {quoted} WITH (FORCE)")
+
+
+@pytest.fixture
+def as_served() -> Iterator[None]:
+    """This thread's connection is as in production, without what SESSIONS says."""
+    settings = connection.settings_dict
+    connection.close()
+    connection.settings_dict = settings | {"OPTIONS": {}}
+    yield
+    connection.close()
+    connection.settings_dict = settings
 
 
 @pytest.fixture

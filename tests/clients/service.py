@@ -14,13 +14,15 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-PATIENCE = 30
+from tests import ports
+
+PATIENCE = 60
 
 
 @contextlib.contextmanager
 def serving(output: Path) -> Iterator[str]:
     """This will run the service and answer its address."""
-    port = _free_port()
+    port = ports.free()
     its_end, our_end = os.pipe()
     with open(output, "wb") as log:
         process = subprocess.Popen(
@@ -59,13 +61,6 @@ def _address(database: dict[str, Any]) -> str:
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
     query = urllib.parse.urlencode({name: value for name, value in where.items() if value})
     return f"postgresql://{who}@/{urllib.parse.quote(database['NAME'], safe='')}?{query}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
