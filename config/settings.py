@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "tiers",
     "points",
     "rewards",
+    "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
     "django.contrib.admin",
@@ -143,6 +144,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_filters",
+    "django_tasks",
+    "django_tasks_db",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -175,6 +178,11 @@ TEMPLATES = [
         },
     },
 ]
+
+# Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
+# sweep of the ledger delays nothing but other sweeps.
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries"]}}
 
 # Languages of the shop face; another one is a folder in locale/ and a line here.
 
@@ -269,5 +277,9 @@ LOGGING = {
         # A refusal is the caller's matter; a line for each would let a caller fill the disk.
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
+        # How each run went is in the admin.
+        "apscheduler": {"level": "WARNING"},
+        "django_tasks": {"level": "WARNING"},
+        "django_tasks_db": {"level": "ERROR"},
     },
 }

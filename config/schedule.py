@@ -1,0 +1,14 @@
+"""All jobs that run by themselves, and when: times are UTC. `manage.py worker` runs them."""
+
+from jobs.scheduling import Job, at
+from loyalty import tasks as service
+from points import tasks as points
+
+JOBS = [
+    # Points that start or end, holds and codes that lapse, in accounts that nobody touches.
+    Job(points.settle, at(minute="*/5")),
+    # Tiers that fall, or that other thresholds moved, in such accounts.
+    Job(points.review_tiers, at(minute=10)),
+    # Answers and runs that were kept long enough.
+    Job(service.purge, at(hour=3, minute=30)),
+]
