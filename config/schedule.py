@@ -9,6 +9,8 @@ JOBS = [
     Job(points.settle, at(minute="*/5")),
     # Tiers that fall, or that other thresholds moved, in such accounts.
     Job(points.review_tiers, at(minute=10)),
-    # Answers and runs that were kept long enough.
+    # Points that expire and tiers that fall soon, each told once; the days of programmes begin at different hours.
+    Job(points.remind, at(hour="*/6", minute=20)),
+    # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]

@@ -247,6 +247,9 @@ EVENT_OBJECTS = {
     "voucher": "rewards.api.v1.vouchers_told",
 }
 
+# How long events are told; who was sent one has it.
+EVENTS_KEPT_DAYS = number("EVENTS_KEPT_DAYS", default=90, least=1, most=3650)
+
 # The admin
 
 LOGIN_URL = LOGIN_REDIRECT_URL = "admin:index"

@@ -78,6 +78,7 @@ class ProgramForm(forms.ModelForm):
             "transfers_enabled",
             "transfer_daily_points",
             "has_point_accounts",
+            "keeps_events",
             "is_sandbox",
         )
         error_messages = {"slug": {"unique": "Another programme has this slug."}}
