@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
+from schemathesis.pytest.plugin import SchemathesisFunction
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -34,6 +36,17 @@ hypothesis_settings.load_profile("untimed")
 # Twenty may wait for one row on a busy machine: longer than a caller of the service should have to. And what a test
 # commits need not survive a crash, so nobody waits for the disk.
 SESSIONS = {"connect_timeout": "30", "options": "-c lock_timeout=20s -c synchronous_commit=off"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Calls every test by a name of its own: of several with one name, `make test` would run one."""
+    for item in items:
+        # What schemathesis makes of one function, pytest knows by the function's name alone.
+        if isinstance(item, SchemathesisFunction) and item.id.params is None:
+            item._id = item.id.with_params(item.name.removeprefix(f"{item.originalname}[").removesuffix("]"))
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests have one name: {twice}")
 
 
 @pytest.fixture(scope="session", autouse=True)
