@@ -54,7 +54,7 @@ def test_tells_what_each_did_in_words(operator: Browser) -> None:
     ran()
     page = pages.text(operator.get(pages.listing(JobRun)))
     assert "Settle Done" in page
-    assert "2.5 s 1 accounts due, 12,345 entries written" in page
+    assert "2.5 s Accounts due 1, entries written 12,345" in page
 
 
 def test_tells_of_runs_that_found_nothing(operator: Browser) -> None:
@@ -65,7 +65,7 @@ def test_tells_of_runs_that_found_nothing(operator: Browser) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0.04, "0.0 s"), (61, "1 min 1 s"), (3 * 3600 + 120, "3 h 2 min")])
 def test_tells_how_long_it_took(operator: Browser, seconds: float, words: str) -> None:
     ran(seconds=seconds)
-    assert f" {words} 1 accounts due" in pages.text(operator.get(pages.listing(JobRun)))
+    assert f" {words} Accounts due 1" in pages.text(operator.get(pages.listing(JobRun)))
 
 
 @pytest.mark.parametrize(("status", "words"), [("READY", "Waiting"), ("RUNNING", "Under way")])

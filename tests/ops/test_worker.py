@@ -244,13 +244,15 @@ def test_leaves_nothing_behind_when_it_is_killed(machines):
 # When it runs
 
 
-def test_is_enqueued_once_for_each_time_that_it_is_due(monkeypatch):
+def test_is_enqueued_once_for_each_time_that_it_is_due():
     make_due()
     for number in range(5):
         due_at = timezone.now() + datetime.timedelta(minutes=number)
         answers = at_once(*times(6, lambda due_at=due_at: scheduling.enqueue(SETTLE, due_at=due_at)))
         assert sorted(answers) == [False] * 5 + [True]
         JobRun.objects.filter(status=TaskResultStatus.READY).update(status=TaskResultStatus.SUCCESSFUL)
+        # Also where the run is over by then.
+        assert scheduling.enqueue(SETTLE, due_at=due_at) is False
     assert JobRun.objects.count() == 5
     # Whose clock is behind comes too late.
     assert scheduling.enqueue(SETTLE, due_at=timezone.now()) is False
