@@ -37,15 +37,18 @@ MANAGED = (
     "descriptiontext",
     "voucherrule",
     "reward",
+    "webhookendpoint",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext")),
+    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext", "webhookendpoint")),
     "view_pointaccount",
     "view_pointtransaction",
     "view_rulebook",
     "view_rewardvoucher",
     "view_redemption",
+    "view_event",
+    "view_delivery",
     "use_redemption",
     "cancel_redemption",
     "erase_customer",
@@ -61,6 +64,7 @@ OFFERED = (
     Scope.POINTS_MANAGE,
     Scope.POINTS_ADJUST,
     Scope.REWARDS_MANAGE,
+    Scope.WEBHOOKS_MANAGE,
 )
 
 
@@ -310,7 +314,8 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards"], codename__in=ALLOWED
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "events"],
+            codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )

@@ -237,7 +237,7 @@ class TableAdmin(ModelAdmin):
     def show_secret(
         self,
         request: HttpRequest,
-        row: models.Model,
+        row: "models.Model | Titled",
         *,
         title: str,
         warning: str,

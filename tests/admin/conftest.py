@@ -18,10 +18,11 @@ from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
 WORDS = ["voucherrule", "descriptiontext", "reward"]
-LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption"]
-LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS]
-MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS]
-REMOVED = ["tier", "earningrule", "campaign", "descriptiontext"]
+HOOKS = ["webhookendpoint"]
+LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption", "event", "delivery"]
+LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS, *HOOKS]
+MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS, *HOOKS]
+REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", *HOOKS]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 CASHIER = ["use_till"]
