@@ -5,6 +5,9 @@
 PYTHON = $$(command -v python3.11 || command -v python3)
 STAMP = .venv/installed
 MANAGE = .venv/bin/python manage.py
+# As many at once as there are processors, each with a database of its own. The tests of a file stay together, since they
+# share what takes long to make, and the files in their order, in which the longest tests are not all at the end.
+AT_ONCE = -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # What lint looks at is what production would run; nothing connects to this address.
 AS_IN_PRODUCTION = DATABASE_URL=postgres://app@localhost/loyalty DATABASE_OWNER_URL=postgres://owner@localhost/loyalty \
 	SECRET_KEY=only-for-the-checks-of-make-lint-0123456789-abcdefghij ALLOWED_HOSTS=loyalty.example HTTPS=true
@@ -21,7 +24,7 @@ run: $(STAMP)
 	@exec $(MANAGE) run
 
 test: $(STAMP)
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest $(AT_ONCE) $(ARGS)
 
 lint: $(STAMP)
 	.venv/bin/ruff format --check .

@@ -14,8 +14,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-# Names a pipe that nobody writes to: its end means that the process which started the server is gone.
-PARENT_PIPE = "PARENT_PIPE"
+from loyalty import children
+
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 STOP_SECONDS = 45
 REMIND_SECONDS = 0.3
@@ -49,8 +49,7 @@ def main() -> None:
     )
     line = _line_to_workers()
     server.on_startup(functools.partial(_in_background, _stop_at_signal, server, *line))
-    if PARENT_PIPE in os.environ:
-        _in_background(_stop_with_parent, int(os.environ[PARENT_PIPE]))
+    children.when_orphaned(lambda: os.kill(os.getpid(), signal.SIGTERM))
     server.serve(target_loader=functools.partial(_load, os.getpid(), *line), wrap_loader=False)
 
 
@@ -67,11 +66,6 @@ def _stop_at_signal(server: Any, _: IO[bytes] | None = None, ours: IO[bytes] | N
     if ours is not None:
         ours.close()
     server.signal_handler_interrupt()
-
-
-def _stop_with_parent(pipe: int) -> None:
-    os.read(pipe, 1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _load(server: int, theirs: IO[bytes] | None = None, ours: IO[bytes] | None = None) -> Callable[..., Any]:

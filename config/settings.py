@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "tiers",
     "points",
     "rewards",
+    "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
     "django.contrib.admin",
@@ -150,6 +151,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_filters",
+    "django_tasks",
+    "django_tasks_db",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
@@ -182,6 +185,11 @@ TEMPLATES = [
         },
     },
 ]
+
+# Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
+# sweep of the ledger delays nothing but other sweeps.
+
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries"]}}
 
 # Languages of the shop face; another one is a folder in locale/ and a line here.
 
@@ -235,14 +243,19 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# How events show what they tell of, by its model: as the v1 face does
+# How events tell what they are about, by their type or its first word: as the v1 face does
 
 EVENT_OBJECTS = {
-    "cards.Customer": "cards.api.v1.told",
-    "cards.Card": "cards.api.v1.cards_told",
-    "rewards.Redemption": "rewards.api.v1.told",
-    "rewards.RewardVoucher": "rewards.api.v1.vouchers_told",
+    "customer": "cards.api.v1.told",
+    "customer.tier_at_risk": "events.api.v1.tiers_at_risk_told",
+    "card": "cards.api.v1.cards_told",
+    "points.expiring_soon": "events.api.v1.expiring_told",
+    "redemption": "rewards.api.v1.told",
+    "voucher": "rewards.api.v1.vouchers_told",
 }
+
+# How long events are told; who was sent one has it.
+EVENTS_KEPT_DAYS = number("EVENTS_KEPT_DAYS", default=90, least=1, most=3650)
 
 # The admin
 
@@ -276,5 +289,9 @@ LOGGING = {
         "django.security": {"level": "CRITICAL"},
         # Where webhooks lead, and what comes back, is the shop's.
         "httpcore": {"level": "WARNING"},
+        # How each run went is in the admin.
+        "apscheduler": {"level": "WARNING"},
+        "django_tasks": {"level": "WARNING"},
+        "django_tasks_db": {"level": "ERROR"},
     },
 }

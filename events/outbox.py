@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -36,14 +36,13 @@ def is_wanted(program_id: uuid.UUID) -> bool:
         return cursor.fetchone() is not None
 
 
-def record(
-    kind: EventType, subjects: Iterable[models.Model], *, program: Program, told: dict[str, Any] | None = None
-) -> None:
+def record(kind: EventType, subjects: Iterable[Any], *, program: Program, told: dict[str, Any] | None = None) -> None:
     """This will write that something happened to rows of the programme, told as the v1 face shows them now, with what
     is `told` beside. In the transaction that did it. Rows that still have to be read are read if anybody listens."""
     if not is_wanted(program.pk) or not (rows := list(subjects)):
         return
-    shape: Shape = import_string(settings.EVENT_OBJECTS[rows[0]._meta.label])
+    named = settings.EVENT_OBJECTS.get(kind.value) or settings.EVENT_OBJECTS[kind.value.partition(".")[0]]
+    shape: Shape = import_string(named)
     _write(
         kind,
         (

@@ -32,6 +32,8 @@ OWNER_ROLE = "loyalty_owner"
 RUNTIME_ROLE = "loyalty_app"
 
 SYSTEM_USER = "embedded_postgres"
+# Where only root may write, so that nobody else can keep it from starting.
+SYSTEM_USER_LOCK = Path("/run/embedded_postgres.lock")
 SOCKET_LOCK = ".s.PGSQL.5432.lock"
 # What the kernel takes is 107 bytes on Linux and 103 on macOS.
 SOCKET_PATH_LIMIT = 100
@@ -334,14 +336,26 @@ def _own_folder(path: Path, user: pwd.struct_passwd | None) -> None:
 def _system_user() -> pwd.struct_passwd:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(SYSTEM_USER)
-    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise EmbeddedError(
-            f"Postgres refuses to run as root and useradd failed ({error}): use another user"
-        ) from error
-    return pwd.getpwnam(SYSTEM_USER)
+        with open(SYSTEM_USER_LOCK, "w") as lock:
+            # Of two useradds at once both succeed, and the second takes away the number that the first was given.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _system_user_made()
+    except OSError as error:
+        raise EmbeddedError(f"Postgres refuses to run as root and {error}: use another user") from error
+
+
+def _system_user_made() -> pwd.struct_passwd:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(SYSTEM_USER)
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    try:
+        # Also where it failed: somebody who does not know of the lock may have just made it.
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError as error:
+        said = made.stderr.strip() or f"status {made.returncode}"
+        raise EmbeddedError(f"Postgres refuses to run as root and useradd failed ({said}): use another user") from error
 
 
 def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:

@@ -6,14 +6,19 @@ never get its entries.
 
 import dataclasses
 import datetime
+import functools
 import uuid
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from django.db import connection
+
+from loyalty import pace, retry
 from points import ledger
-from points.models import AccountRef, PointAccount, PointDefinition
+from points.models import AccountRef, PointDefinition
 
-# As many are locked at once; a till that comes to one of them meanwhile has two seconds of patience.
-BATCH = 1_000
+# As many are looked at by one statement, which locks none.
+PAGE = 10_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -25,6 +30,14 @@ class Tally:
     entries: int = 0
 
 
+class _Page(NamedTuple):
+    """How many accounts were looked at, the last of them, and those that are due: id of customer and of definition."""
+
+    looked_at: int
+    last: uuid.UUID | None
+    due: list[tuple[uuid.UUID, uuid.UUID]]
+
+
 def settle(*, at: datetime.datetime) -> Tally:
     """This will write the entries for what fell due by `at` in all accounts, a batch in each transaction.
 
@@ -34,33 +47,49 @@ def settle(*, at: datetime.datetime) -> Tally:
         errors.Unavailable: the database did not answer in time. The batches before are written.
     """
     tally = Tally()
-    for page in _pages():
-        due = [account for account in page if account.next_due_at is not None and account.next_due_at <= at]
-        tally.accounts += len(page)
-        tally.due += len(due)
-        tally.entries += ledger.settle(_refs(due), at=at).entries
+    for batch in pace.batches(_due(at, tally)):
+        tally.due += len(batch)
+        tally.entries += ledger.settle(batch, at=at).entries
     return tally
 
 
-def _pages() -> Iterator[list[PointAccount]]:
+def _due(at: datetime.datetime, tally: Tally) -> Iterator[AccountRef]:
     # By the primary key, all of them: an index on next_due_at would have to be kept by every posting.
-    accounts = PointAccount.objects.only("id", "customer_id", "definition_id", "next_due_at").order_by("id")
     last = uuid.UUID(int=0)
-    while page := list(accounts.filter(id__gt=last)[:BATCH]):
-        yield page
-        last = page[-1].id
+    while True:
+        page = retry.run(functools.partial(_page, at, last))
+        tally.accounts += page.looked_at
+        yield from _refs(page.due)
+        if page.last is None or page.looked_at < PAGE:
+            return
+        last = page.last
 
 
-def _refs(accounts: list[PointAccount]) -> list[AccountRef]:
-    """Read with each batch: a programme that is new, or has another time zone by now, counts as it is."""
-    if not accounts:
-        return []
-    kinds = PointDefinition.objects.select_related("program").in_bulk({account.definition_id for account in accounts})
-    return [
-        AccountRef(
-            program=kinds[account.definition_id].program,
-            definition=kinds[account.definition_id],
-            customer_id=account.customer_id,
-        )
-        for account in accounts
-    ]
+def _page(at: datetime.datetime, last: uuid.UUID) -> _Page:
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE, {"at": at, "last": last, "page": PAGE})
+        (looked_at, newest, _), *due = cursor.fetchall()
+    return _Page(looked_at, newest, [(customer_id, definition_id) for _, customer_id, definition_id in due])
+
+
+def _refs(due: list[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[AccountRef]:
+    """Read with each page: a programme that is new, or has another time zone by now, counts as it is."""
+    if not due:
+        return
+    kinds = PointDefinition.objects.select_related("program").in_bulk({definition_id for _, definition_id in due})
+    for customer_id, definition_id in due:
+        kind = kinds[definition_id]
+        yield AccountRef(program=kind.program, definition=kind, customer_id=customer_id)
+
+
+# The first row tells how far it looked; what is not due stays with the server.
+_PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT id, customer_id, definition_id, next_due_at <= %(at)s AS is_due
+    FROM points_pointaccount WHERE id > %(last)s ORDER BY id LIMIT %(page)s
+), newest AS (
+    SELECT id FROM page ORDER BY id DESC LIMIT 1
+)
+SELECT (SELECT count(*) FROM page), (SELECT id FROM newest), NULL::uuid
+UNION ALL (SELECT NULL, customer_id, definition_id FROM page WHERE is_due)
+"""

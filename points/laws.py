@@ -1,7 +1,7 @@
 """The laws of the ledger, each as a query that answers the ids of the accounts that break it.
 
-`{accounts}`, `{entries}`, `{lots}`, `{uses}`, `{holds}` and `{changes}`, of tiers, stand for the tables, or for one
-programme's rows of them.
+`{accounts}`, `{entries}`, `{lots}`, `{uses}`, `{holds}`, `{events}` and `{changes}`, of tiers, stand for the tables, or
+for one programme's rows of them.
 """
 
 from points.past import EARNED
@@ -344,6 +344,12 @@ _BELONGING = {
         LEFT JOIN {entries} e ON e.account_id = u.account_id AND e.id = u.entry_id
         LEFT JOIN {lots} l ON l.account_id = u.account_id AND l.id = u.lot_id
         WHERE e.id IS NULL OR (u.lot_id IS NOT NULL AND l.id IS NULL)""",
+    "an event tells the entry of its number": """
+        SELECT DISTINCT v.account_id FROM {events} v
+        LEFT JOIN {entries} e ON e.account_id = v.account_id AND e.version = v.sequence
+        LEFT JOIN {accounts} a ON a.id = v.account_id
+        WHERE v.sequence IS NOT NULL
+        AND (e.id, a.program_id, a.customer_id) IS DISTINCT FROM (v.subject_id, v.program_id, v.customer_id)""",
 }
 
 LAWS = _ENTRIES | _ACCOUNTS | _LOTS | _TIERS | _BELONGING

@@ -25,6 +25,7 @@ from points.import_models import UnearnedPurchase
 from points.lot_models import Clawback, LotUse, PointLot
 from points.numbers import MAX_DIGITS, points_field
 from points.order_models import Order
+from points.reminder_models import Reminder
 from points.rule_models import Campaign, CampaignBudget, EarningRule, EarningScheme, Rulebook
 from tiers.models import Tier
 
@@ -47,6 +48,7 @@ __all__ = [
     "PointDefinition",
     "PointLot",
     "PointTransaction",
+    "Reminder",
     "Rulebook",
     "TierChange",
     "UnearnedPurchase",

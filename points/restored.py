@@ -1,4 +1,4 @@
-"""Entries, customers and rewards that were restored into another Postgres server.
+"""Entries, customers, events and rewards that were restored into another Postgres server.
 
 Each carries the number of the transaction that wrote it, and lists over a programme are ordered by it. Another server
 counts its transactions anew: what was restored seems to come from the future there, and would be left out of those
@@ -10,12 +10,12 @@ from django.db import connections, transaction
 # The lowest number that a transaction can have: before all that this server will count.
 FIRST = 3
 # What else is listed in that order, by programme.
-_OTHERS = ("cards_customer", "rewards_reward")
+_OTHERS = ("cards_customer", "events_event", "rewards_reward")
 
 
 def adopt() -> int:
     """This will put restored entries before all that come, in the order of their ids, and answer how many they were;
-    customers and rewards likewise.
+    customers, events and rewards likewise.
 
     Works as the owner, and keeps postings waiting meanwhile. Nothing else about any of them changes.
     """

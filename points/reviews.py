@@ -7,22 +7,19 @@ never get it into its history, and whoever is to be told of a fall would never b
 import dataclasses
 import datetime
 import functools
-import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from django.db import connection
 
-from loyalty import retry
+from loyalty import pace, retry
 from loyalty.models import Program
 from points import ledger
 from points.models import AccountRef, PointAccount, PointDefinition
 
 # As many are looked at by one statement.
 PAGE = 25_000
-# As many are locked at once; a till that comes to one of them meanwhile has two seconds of patience.
-BATCH = 6_250
 
 
 @dataclasses.dataclass(slots=True)
@@ -64,16 +61,21 @@ def review(
         errors.Unavailable: the database did not answer in time. The batches before are written.
     """
     tally = Tally()
+    for batch in pace.batches(_due(at, program, tally, on_progress)):
+        tally.due += len(batch)
+        tally.tier_changes += ledger.settle(batch, at=at).tier_changes
+        on_progress(len(batch))
+    return tally
+
+
+def _due(
+    at: datetime.datetime, program: Program | None, tally: Tally, on_progress: Callable[[int], object]
+) -> Iterator[AccountRef]:
     for page in _pages(at, program):
         due = [account for account in page if account.is_due]
         tally.accounts += len(page)
-        tally.due += len(due)
         on_progress(len(page) - len(due))
-        refs = _refs(due)
-        while batch := list(itertools.islice(refs, BATCH)):
-            tally.tier_changes += ledger.settle(batch, at=at).tier_changes
-            on_progress(len(batch))
-    return tally
+        yield from _refs(due)
 
 
 def _pages(at: datetime.datetime, program: Program | None) -> Iterator[list[_Account]]:

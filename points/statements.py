@@ -145,11 +145,13 @@ def balance_by_transaction_date(*, account: AccountRef, moment: datetime.datetim
     return written + page.account.balance - before
 
 
-def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[uuid.UUID, Statement]:
-    """This will answer what many accounts have, by account, in two statements; no activity, nothing expiring."""
+def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime, days: int = 0) -> dict[uuid.UUID, Statement]:
+    """This will answer what many accounts have, by account, in two statements, and what of it expires within `days`; no
+    activity."""
+    until = at + datetime.timedelta(days=days)
     refs = {account.id: account for account in accounts}
     rows = _snapshots(list(refs))
-    due = [row.id for row in rows if row.next_due_at is not None and row.next_due_at <= at]
+    due = [row.id for row in rows if row.next_due_at is not None and row.next_due_at <= until]
     lots: dict[uuid.UUID, list[Lot]] = {}
     for account_id, *columns in _open_lots(due):
         lots.setdefault(account_id, []).append(Lot(*columns))
@@ -161,7 +163,8 @@ def balances(*, accounts: Iterable[AccountRef], at: datetime.datetime) -> dict[u
         page = _page(refs[row.id], row, lots.get(row.id, []), at=at)
         page.load_holds(holds.get(row.id, []))
         page.settle(at)
-        answers[row.id] = _statement(page, at=at)
+        expiring = list(_expiring(page, at=at, until=until)) if days else ()
+        answers[row.id] = _statement(page, expiring=expiring, at=at)
     return answers
 
 

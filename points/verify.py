@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from events.models import Event
 from loyalty.models import Program
 from points.laws import LAWS
 from points.models import Hold, LotUse, PointAccount, PointLot, PointTransaction, TierChange
@@ -30,6 +31,7 @@ _MODELS = {
     "uses": LotUse,
     "holds": Hold,
     "changes": TierChange,
+    "events": Event,
 }
 _TABLES = {name: model._meta.db_table for name, model in _MODELS.items()}
 
@@ -55,6 +57,7 @@ TRIGGERS = frozenset(
 )
 CONSTRAINTS = frozenset(
     {
+        "events_event_pkey",
         "lot_was_made_by_an_entry",
         "points_hold_pkey",
         "points_lotuse_pkey",

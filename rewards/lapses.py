@@ -2,7 +2,7 @@
 
 Time decides, not this: from its end on a code is expired in every read. What becomes of its points is what its reward
 said when it was redeemed: they are given back, once, or stay forfeited. It is written by whoever comes to the code or
-its customer next, and by `manage.py settle_due` where nobody comes.
+its customer next, and by a job where nobody comes.
 """
 
 import contextlib
@@ -18,13 +18,15 @@ from django.db.models import Q, QuerySet
 from cards.membership import CustomerNotFound
 from events import outbox
 from events.models import EventType
-from loyalty import errors, retry
+from loyalty import errors, pace, retry
 from points import ledger, reasons
 from rewards import returns
 from rewards.models import Lapse, Redemption, RedemptionEvent
 
-# Reversals read what they undo one by one; a till that comes to one of the accounts has two seconds of patience.
+# As many are read at once, and at most written at once. Reversals read what they undo one by one: a sweep begins with
+# few.
 BATCH = 100
+FIRST = 4
 ACTOR = "lapse"
 
 
@@ -62,8 +64,8 @@ def settle(*, at: datetime.datetime) -> Tally:
         errors.Unavailable: the database did not answer in time. The batches before are written.
     """
     lapsed = returned = 0
-    for page in _pages(at):
-        tally = write(page, at=at)
+    for batch in pace.batches(_all_due(at), first=FIRST):
+        tally = write(batch, at=at)
         lapsed += tally.lapsed
         returned += tally.returned
     return Tally(lapsed=lapsed, returned=returned)
@@ -133,11 +135,11 @@ def _due(at: datetime.datetime) -> QuerySet[Redemption]:
     return due.select_related("program", "definition").order_by("expires_at", "pk")
 
 
-def _pages(at: datetime.datetime) -> Iterator[list[Redemption]]:
+def _all_due(at: datetime.datetime) -> Iterator[Redemption]:
     due = _due(at)
     page = list(due[:BATCH])
     while page:
-        yield page
+        yield from page
         # Goes on behind the last one: one that stays as it is would come again and again.
         last = page[-1]
         after = Q(expires_at=last.expires_at, pk__gt=last.pk) | Q(expires_at__gt=last.expires_at)

@@ -14,11 +14,12 @@ from events import log
 from events.api import v1_shapes as shapes
 from events.models import Event, EventType
 from loyalty import errors, ids
-from loyalty.api import v1
+from loyalty.api import renderers, v1
 from loyalty.models import Program, Scope
 from loyalty.permissions import caller, require
 from points import accounts, definitions, histories
 from points.models import EntryType, PointAccount, TierChange
+from points.reminders import AtRisk, ExpiringSoon
 
 
 class EventsViewSet(v1.V1ViewSet):
@@ -77,6 +78,16 @@ def written(events: Sequence[Event], program: Program) -> list[dict[str, Any]]:
         )
         for event in events
     ]
+
+
+def expiring_told(rows: Sequence[ExpiringSoon], _: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of points that expire soon."""
+    return renderers.plain([shapes.ExpiringPoints.write(row, object="expiring_points") for row in rows])
+
+
+def tiers_at_risk_told(rows: Sequence[AtRisk], _: Program) -> list[dict[str, Any]]:
+    """This will answer what events tell of tiers that fall soon."""
+    return renderers.plain([shapes.TierRisk.write(row, object="tier_risk") for row in rows])
 
 
 def _transactions(events: Sequence[Event]) -> dict[uuid.UUID, dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-HANG_SECONDS = 3
+PATIENCE = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         answer = self._hand_on(body)
         if fate == HANG:
-            time.sleep(HANG_SECONDS)
+            self._wait_until_the_caller_hangs_up()
         if fate is None:
             self._answer(answer)
         else:
@@ -82,6 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
             answer = connection.getresponse()
             headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
             return Answer(answer.status, headers, answer.read())
+
+    def _wait_until_the_caller_hangs_up(self) -> None:
+        self.connection.settimeout(PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            self.connection.recv(1)
 
     def _answer(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -14,13 +14,15 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
-PATIENCE = 30
+from tests import ports
+
+PATIENCE = 60
 
 
 @contextlib.contextmanager
 def serving(output: Path) -> Iterator[str]:
     """This will run the service and answer its address."""
-    port = _free_port()
+    port = ports.free()
     its_end, our_end = os.pipe()
     with open(output, "wb") as log:
         process = subprocess.Popen(
@@ -45,7 +47,7 @@ def environment(port: int) -> dict[str, str]:
     """This will answer the variables of a process of the service on the database of the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return kept | {
-        "DATABASE_URL": _address(connections["default"].settings_dict),
+        "DATABASE_URL": address(connections["default"].settings_dict),
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS": "false",
@@ -55,18 +57,12 @@ def environment(port: int) -> dict[str, str]:
     }
 
 
-def _address(database: dict[str, Any]) -> str:
+def address(database: dict[str, Any]) -> str:
+    """This will answer the address by which Django knows a database, as DATABASE_URL has it."""
     who = ":".join(urllib.parse.quote(database[name], safe="") for name in ("USER", "PASSWORD"))
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
     query = urllib.parse.urlencode({name: value for name, value in where.items() if value})
     return f"postgresql://{who}@/{urllib.parse.quote(database['NAME'], safe='')}?{query}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, output: Path) -> None:

@@ -47,7 +47,7 @@ def test_posts_once_where_the_answer_is_lost_again_and_again(proxy, proxied, cli
 
 def test_posts_once_where_the_answer_does_not_come_in_time(proxy, secret, client, alice):
     proxy.next = [HANG]
-    with Loyalty(base_url=proxy.url, secret=secret, timeout=1) as impatient:
+    with Loyalty(base_url=proxy.url, secret=secret, timeout=3) as impatient:
         assert award(impatient, alice).balance_after == 100
     assert len(proxy.seen) == 2
     assert len(set(proxy.keys)) == 1

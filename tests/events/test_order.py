@@ -7,10 +7,10 @@ import pytest
 from django.db import connection, connections, transaction
 
 from cards.models import Customer
-from events import fan_out, tasks
+from events import fan_out
 from loyalty.models import Program
 from tests.api.v1.client import Client, done
-from tests.events.hooks import award, deliver, deliveries, hook
+from tests.events.hooks import award, deliver, deliver_for, deliveries, hook
 from tests.events.receivers import Handler, Receiver, Seen, receiving
 from tests.factories import CustomerFactory
 
@@ -113,7 +113,7 @@ def test_sends_an_account_in_order_though_a_transaction_of_lower_number_came_sec
             award(shop, alice, 1)
             second.end()
             # What alice's second waits for is not settled, as long as the other one runs.
-            tasks.deliver(seconds=1)
+            deliver_for(1)
             assert sequences(receiver, alice) == []
             between.end()
         deliver()

@@ -11,14 +11,14 @@ from loyalty import durability
 
 
 @pytest.fixture
-def forgetful():
+def forgetful(as_served):
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")
         yield
         cursor.execute("RESET synchronous_commit")
 
 
-def test_finds_nothing_wrong_with_the_embedded_database():
+def test_finds_nothing_wrong_with_the_embedded_database(as_served):
     assert durability.problems() == []
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import pwd
+import secrets
 import shutil
 import signal
 import stat
@@ -24,6 +26,15 @@ from loyalty import embedded
 with embedded.Server(Path(sys.argv[1])).running():
     print("up", flush=True)
     time.sleep(60)
+"""
+
+MAKER_OF_THE_USER = """
+import sys
+from loyalty import embedded
+embedded.SYSTEM_USER = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.read()
+print(embedded._system_user().pw_uid)
 """
 
 
@@ -87,6 +98,28 @@ def test_listens_on_nothing_but_a_private_socket(server):
 def test_does_not_run_as_root(server):
     with server.running():
         assert Path(f"/proc/{pid_of(server)}").stat().st_uid != 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root needs a user for the server, and may make one")
+def test_first_starts_at_once_make_one_user_for_the_server():
+    name = f"loyalty_test_{secrets.token_hex(4)}"
+    command = [sys.executable, "-c", MAKER_OF_THE_USER, name]
+    makers = [
+        subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        for _ in range(6)
+    ]
+    try:
+        for maker in makers:
+            assert maker.stdout.readline() == b"ready\n"
+        for maker in makers:
+            maker.stdin.close()
+        numbers = [int(maker.stdout.readline() or -1) for maker in makers]
+        assert numbers == [pwd.getpwnam(name).pw_uid] * 6
+    finally:
+        for maker in makers:
+            maker.kill()
+            maker.wait()
+        subprocess.run(["userdel", name], check=True, capture_output=True)
 
 
 def test_is_stopped_by_whoever_leaves_last(server):

@@ -91,7 +91,7 @@ def test_leaves_no_way_round_the_triggers(statement):
         cursor.execute(statement)
 
 
-def test_sets_the_timeouts_on_the_role():
+def test_sets_the_timeouts_on_the_role(as_served):
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name LIKE '%%timeout' AND source = 'user'")
         assert dict(cursor.fetchall()) == {
@@ -113,7 +113,7 @@ def test_may_be_repeated(program):
     assert Program.objects.filter(pk=program.pk).exists()
 
 
-def test_grants_nothing_where_one_role_does_both():
+def test_grants_nothing_where_one_role_does_both(as_served):
     owner = connections["owner"].settings_dict["USER"]
     runtime = connection.settings_dict["USER"]
     connection.close()

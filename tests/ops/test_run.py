@@ -16,14 +16,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 from django.conf import settings
 
 from loyalty import data_folder, embedded
+from tests import ports
 
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Run:
@@ -48,7 +50,7 @@ class Run:
     def health(self) -> tuple[int, str | None]:
         """The status, and what Retry-After says."""
         try:
-            with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/health", timeout=10) as answer:
                 return answer.status, None
         except urllib.error.HTTPError as error:
             return error.code, error.headers["Retry-After"]
@@ -105,9 +107,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return ports.free()
 
 
 @pytest.fixture
@@ -203,13 +203,18 @@ def test_leaves_nothing_in_the_way_when_it_is_killed_with_its_web_server(service
     assert again.end() == 0
 
 
+def is_waited_for(cursor: Any) -> bool:
+    cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return cursor.fetchone()[0]
+
+
 def test_answers_what_is_under_way_before_it_stops(service):
     assert service.award() == 201
     connection = psycopg2.connect(embedded.Server(service.data_dir).url())
     with connection.cursor() as cursor, concurrent.futures.ThreadPoolExecutor() as caller:
         cursor.execute("SELECT FROM points_pointaccount FOR NO KEY UPDATE")
         waiting = caller.submit(service.award)
-        time.sleep(0.5)
+        eventually(lambda: is_waited_for(cursor))
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         assert not waiting.done()

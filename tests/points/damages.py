@@ -17,7 +17,7 @@ from tiers.models import Tier
 
 TABLES = [
     *("points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse", "points_hold"),
-    "points_tierchange",
+    *("points_tierchange", "events_event"),
 ]
 HOUR = datetime.timedelta(hours=1)
 
@@ -29,6 +29,8 @@ def eventful(program: Program) -> Till:
     for code, threshold in (("silver", 150), ("gold", 100 + 40 + 60 + 10)):
         Tier.objects.filter(program=program, code=code).update(threshold=threshold)
     rules.publish(program=program, by="test")
+    program.keeps_events = True
+    program.save(update_fields=["keeps_events"])
     till = Till(make_account(program, may_go_negative=True))
     till.award(100)  # 1
     till.award(40, valid_from=days(3), expires_at=days(30))  # 2
@@ -106,6 +108,10 @@ def uses(change: str, version: int, which: str = "TRUE") -> str:
 
 def holds(change: str, status: str) -> str:
     return update("hold", change, f"status = '{status}'")
+
+
+def events(change: str, sequence: int) -> str:
+    return f"UPDATE events_event SET {change} WHERE account_id = %(account)s AND sequence = {sequence}"
 
 
 def last_change(change: str) -> str:

@@ -12,9 +12,9 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from loyalty import errors
+from loyalty import errors, pace
 from loyalty.models import Program
-from points import definitions, due, ledger
+from points import definitions, ledger
 from tests.factories import make_account, make_definition
 from tests.points.threads import at_once
 from tests.points.till import Till, breaches, some_id, tills
@@ -83,7 +83,7 @@ def test_writes_nothing_twice(program: Program) -> None:
 
 def test_finishes_its_backlog_in_one_run(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     made = untouched(program, 7)
-    monkeypatch.setattr(due, "BATCH", 2)
+    monkeypatch.setattr(pace, "MOST", 2)
     assert run() == (7 * 2, 7)
     assert {till.balance for till in made} == {0}
 
@@ -99,20 +99,20 @@ def test_goes_on_after_it_was_interrupted(program: Program, monkeypatch: pytest.
             raise errors.Unavailable
         return settle(accounts, at=at)
 
-    monkeypatch.setattr(due, "BATCH", 1)
+    monkeypatch.setattr(pace, "MOST", 1)
     with monkeypatch.context() as cut:
         cut.setattr(ledger, "settle", away_from_the_third)
         with pytest.raises(CommandError, match="Run it again"):
             run()
     assert sorted(till.row().version for till in made) == [1, 1, 1, 3, 3]
-    monkeypatch.setattr(due, "BATCH", 1_000)
+    monkeypatch.setattr(pace, "MOST", 1_000)
     assert run() == (3 * 2, 3)
     assert breaches(program) == set()
 
 
 def test_writes_once_where_two_run_at_once(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     made = untouched(program, 30)
-    monkeypatch.setattr(due, "BATCH", 200)
+    monkeypatch.setattr(pace, "MOST", 200)
     counts = at_once(run, run)
     assert sum(entries for entries, _ in counts) == 30 * 2
     assert {tuple(till.history()) for till in made} == {(("award", 100), ("activate", 0), ("expire", -100))}

@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
-from loyalty import errors
+from loyalty import errors, pace
 from rewards import catalogue, lapses, redeeming, redemptions
 from rewards.models import Redemption, Reward
 from tests.api.management.conftest import make_program
@@ -173,7 +173,7 @@ def test_is_written_in_batches_that_go_on_where_one_was_cut_off(shop: Shop, monk
             raise errors.Unavailable
         return write(due, at=at)
 
-    monkeypatch.setattr(lapses, "BATCH", 2)
+    monkeypatch.setattr(pace, "MOST", 2)
     with monkeypatch.context() as cut:
         cut.setattr(lapses, "write", away_from_the_third)
         with pytest.raises(CommandError, match="Run it again"):
@@ -187,7 +187,7 @@ def test_passes_by_a_code_for_whose_points_there_is_no_room(shop: Shop, monkeypa
     reward = offer(shop, "return")
     rich, stuck = redeemed(shop, reward, points=999_999_999_999_999)
     alice, _ = redeemed(shop, reward)
-    monkeypatch.setattr(lapses, "BATCH", 1)
+    monkeypatch.setattr(pace, "MOST", 1)
     assert run() == (1, 1)
     assert (alice.balance, rich.balance, stock(reward)) == (150, 999_999_999_999_899, 4)
     assert (shop.find(stuck, after(10)).state(after(10)), events(stuck)) == (EXPIRED, [])
@@ -196,7 +196,7 @@ def test_passes_by_a_code_for_whose_points_there_is_no_room(shop: Shop, monkeypa
 def test_is_written_once_where_many_come_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     reward = offer(shop, "return", stock=40)
     made = [redeemed(shop, reward) for _ in range(20)]
-    monkeypatch.setattr(lapses, "BATCH", 8)
+    monkeypatch.setattr(pace, "MOST", 8)
 
     def look() -> tuple[int, int]:
         for _, one in made[::-1]:

@@ -1,9 +1,5 @@
-import contextlib
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from typing import Any, NoReturn
 
@@ -12,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connections
 
-from loyalty import data_folder, durability, embedded, upgrades
+from loyalty import children, data_folder, durability, embedded, upgrades
 
 PORT_SECONDS = 3
 WATCH_SECONDS = 0.3
@@ -21,7 +17,8 @@ STOP_SECONDS = 50
 
 class Command(BaseCommand):
     help = (
-        "Serves the API, the explorer and the admin; without DATABASE_URL also its own Postgres and a demo programme."
+        "Serves the API, the explorer and the admin, and runs the jobs;"
+        " without DATABASE_URL also its own Postgres and a demo programme."
     )
 
     def handle(self, **_: Any) -> None:
@@ -54,34 +51,29 @@ class Command(BaseCommand):
         connections.close_all()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        # The server is in a session of its own, so that Ctrl-C reaches it through here: first it, then Postgres.
-        its_end, our_end = os.pipe()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "config.server"],
-            cwd=settings.BASE_DIR,
-            env={**os.environ, "PARENT_PIPE": str(its_end)},
-            pass_fds=[its_end],
-            start_new_session=True,
-        )
-        os.close(its_end)
+        # Ctrl-C reaches them through here: first them, then Postgres.
+        web = children.Child(["-m", "config.server"])
+        self.worker = _start_worker()
         try:
-            self._wait_until_it_answers(child)
+            self._wait_until_it_answers(web)
             self._greet()
             self.stdout.flush()  # into a pipe or a file, too
-            self._watch(child, server)
+            self._watch(web, server)
         except KeyboardInterrupt:
             self.stdout.write("\nStopping …")
             self.stdout.flush()
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-            _stop(child)
-            os.close(our_end)
-        if child.returncode not in (0, -signal.SIGTERM):
-            raise CommandError(f"the web server ended by itself (status {child.returncode})")
+            for child in (web, self.worker):
+                child.terminate()
+            status = web.reap(within=STOP_SECONDS)
+            self.worker.reap(within=STOP_SECONDS)
+        if status not in (0, -signal.SIGTERM):
+            raise CommandError(f"the web server ended by itself (status {status})")
 
-    def _wait_until_it_answers(self, child: subprocess.Popen[bytes]) -> None:
-        while child.poll() is None:
+    def _wait_until_it_answers(self, web: children.Child) -> None:
+        while web.is_running:
             try:
                 socket.create_connection((settings.HOST, settings.PORT), timeout=1).close()
             except OSError:
@@ -89,9 +81,13 @@ class Command(BaseCommand):
             else:
                 return
 
-    def _watch(self, child: subprocess.Popen[bytes], server: embedded.Server | None) -> None:
-        while child.poll() is None:
+    def _watch(self, web: children.Child, server: embedded.Server | None) -> None:
+        while web.is_running:
             time.sleep(WATCH_SECONDS)
+            if not self.worker.is_running:
+                self.stderr.write(self.style.WARNING("The worker had died and was started again."))
+                self.worker.reap(within=0)
+                self.worker = _start_worker()
             try:
                 if server is not None and server.watch():
                     self.stderr.write(self.style.WARNING("The embedded Postgres had died and was started again."))
@@ -130,13 +126,5 @@ def _interrupt(*_: Any) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-    # Workers that outlive their server would keep the port.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+def _start_worker() -> children.Child:
+    return children.Child(["manage.py", "worker"])

@@ -36,8 +36,8 @@ class Command(BaseCommand):
             catalog.obsolete.clear()
             if language == settings.LANGUAGE_CODE:
                 _fill(catalog)
-            catalog_path(language).write_bytes(_written(catalog))
-            catalog_path(language).with_suffix(".mo").write_bytes(compiled(catalog))
+            _update(catalog_path(language), _written(catalog))
+            _update(catalog_path(language).with_suffix(".mo"), compiled(catalog))
             missing += [f"{language}: {message.id}" for message in lacking(catalog)]
         if missing:
             raise CommandError("no translation in locale/ for\n" + "\n".join(missing))
@@ -87,6 +87,12 @@ def _fill(catalog: Catalog) -> None:
     for message in catalog:
         if message.id:
             message.string = message.id
+
+
+def _update(path: Path, content: bytes) -> None:
+    # A service that starts meanwhile must not find half of a file that is as it was.
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
 
 
 def _written(catalog: Catalog) -> bytes:

@@ -1,0 +1,157 @@
+"""Telling in advance what customers are about to lose: points that expire, and tiers. It writes events and no more.
+
+Each is told once, however often this runs and on however many machines: a row says so, written with the event.
+"""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Q
+
+from events import outbox
+from events.models import EventType
+from loyalty.models import Program
+from points import statements
+from points.models import AccountRef, PointAccount
+from points.reminder_models import Reminder
+from points.statements import Statement, days_between
+
+# How many days before points end it is told, the last word first.
+DAYS = (1, 7, 30)
+# How many days before a tier falls it is told, once.
+DAYS_OF_A_TIER = 30
+# As many accounts are worked out at once, and written in one transaction.
+BATCH = 1_000
+
+
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """What there was to tell: accounts looked at, points that end, tiers that fall."""
+
+    accounts: int = 0
+    expiring: int = 0
+    at_risk: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ExpiringSoon:
+    """Points of an account that end on one day, and when it is told."""
+
+    account_id: uuid.UUID
+    customer_id: uuid.UUID
+    points: Decimal
+    expires_at: datetime.datetime
+    days: int
+    points_balance: Decimal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class AtRisk:
+    """A tier that is lost if nothing more is earned, by name; `falls_to`: None where no other is held then."""
+
+    account_id: uuid.UUID
+    customer_id: uuid.UUID
+    tier: str
+    falls_to: str | None
+    until: datetime.datetime
+    points_needed: Decimal
+
+
+def remind(*, at: datetime.datetime) -> Tally:
+    """This will tell what ends soon in the accounts of all programmes in which somebody listens, a batch in each
+    transaction. It can be repeated, and several may run at once.
+
+    Raises:
+        errors.Unavailable: the database did not answer in time. The batches before are written.
+    """
+    tally = Tally()
+    for program in Program.objects.order_by("pk"):
+        if outbox.is_wanted(program.pk):
+            for accounts in _pages(program, at):
+                _tell(program, accounts, at, tally)
+    return tally
+
+
+def forget(*, before: datetime.date) -> int:
+    """This will delete what was noted of days before a day, and answer how many notes."""
+    return Reminder.objects.filter(ends_on__lt=before).delete()[0]
+
+
+def _pages(program: Program, at: datetime.datetime) -> Iterator[list[AccountRef]]:
+    """This will answer the accounts in which something may end soon, by the primary key."""
+    kinds = program.definitions.in_bulk()
+    soon = at + datetime.timedelta(days=max(DAYS))
+    accounts = PointAccount.objects.filter(program=program, merged_into_id=None, closed_at=None).order_by("id")
+    due = accounts.filter(Q(next_due_at__lte=soon) | Q(tier_until__lte=at + datetime.timedelta(days=DAYS_OF_A_TIER)))
+    last = uuid.UUID(int=0)
+    while page := list(due.filter(id__gt=last).values_list("id", "customer_id", "definition_id")[:BATCH]):
+        yield [
+            AccountRef(program=program, definition=kinds[definition_id], customer_id=customer_id)
+            for _, customer_id, definition_id in page
+        ]
+        last = page[-1][0]
+
+
+def _tell(program: Program, accounts: Sequence[AccountRef], at: datetime.datetime, tally: Tally) -> None:
+    zone = ZoneInfo(program.timezone)
+    # A day longer: all of what ends on the last day is told together.
+    told = statements.balances(accounts=accounts, at=at, days=max(DAYS) + 1)
+    expiring = [row for account in accounts for row in _expiring(account, told[account.id])]
+    at_risk = [row for account in accounts if (row := _at_risk(account, told[account.id], at, zone))]
+    with transaction.atomic():
+        expiring = _new(expiring, [_note(row, row.expires_at, row.days, zone) for row in expiring])
+        at_risk = _new(at_risk, [_note(row, row.until, DAYS_OF_A_TIER, zone) for row in at_risk])
+        outbox.record(EventType.POINTS_EXPIRING_SOON, expiring, program=program)
+        outbox.record(EventType.CUSTOMER_TIER_AT_RISK, at_risk, program=program)
+    tally.accounts += len(accounts)
+    tally.expiring += len(expiring)
+    tally.at_risk += len(at_risk)
+
+
+def _expiring(account: AccountRef, told: Statement) -> Iterator[ExpiringSoon]:
+    for day in told.expiring:
+        days = next((days for days in DAYS if day.days_until_expiry <= days), None)
+        if days is None:
+            continue
+        yield ExpiringSoon(
+            account_id=account.id,
+            customer_id=account.customer_id,
+            points=day.points,
+            expires_at=day.expires_at,
+            days=days,
+            points_balance=told.balance,
+        )
+
+
+def _at_risk(account: AccountRef, told: Statement, at: datetime.datetime, zone: ZoneInfo) -> AtRisk | None:
+    progress = told.progress
+    if progress is None or progress.rung is None or progress.until is None or progress.projected == progress.rung:
+        return None
+    if days_between(at, progress.until, zone) > DAYS_OF_A_TIER:
+        return None
+    return AtRisk(
+        account_id=account.id,
+        customer_id=account.customer_id,
+        tier=progress.rung.name,
+        falls_to=progress.projected.name if progress.projected else None,
+        until=progress.until,
+        points_needed=progress.points_to_keep,
+    )
+
+
+def _note(row: ExpiringSoon | AtRisk, moment: datetime.datetime, days: int, zone: ZoneInfo) -> Reminder:
+    kind = Reminder.Kind.TIER if isinstance(row, AtRisk) else Reminder.Kind.POINTS
+    return Reminder(account_id=row.account_id, kind=kind, ends_on=moment.astimezone(zone).date(), days=days)
+
+
+def _new(rows: list, notes: Sequence[Reminder]) -> list:
+    """This will note what is told, and answer what nobody has told before."""
+    Reminder.objects.bulk_create(notes, ignore_conflicts=True)
+    # Where another run has noted one, or is about to, the INSERT has waited for it.
+    ours = set(Reminder.objects.filter(pk__in=[note.pk for note in notes]).values_list("pk", flat=True))
+    return [row for row, note in zip(rows, notes, strict=True) if note.pk in ours]
