@@ -288,11 +288,11 @@ LOGGING = {
         # A refusal is the caller's matter; a line for each would let a caller fill the disk.
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
+        # Where webhooks lead, and what comes back, is the shop's.
+        "httpcore": {"level": "WARNING"},
         # How each run went is in the admin.
         "apscheduler": {"level": "WARNING"},
         "django_tasks": {"level": "WARNING"},
         "django_tasks_db": {"level": "ERROR"},
-        # Where webhooks lead, and what comes back, is the shop's.
-        "httpcore": {"level": "WARNING"},
     },
 }

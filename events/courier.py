@@ -5,6 +5,7 @@ Requests run on an event loop; what has to do with the database runs in a few th
 """
 
 import asyncio
+import dataclasses
 import functools
 import logging
 import threading
@@ -50,10 +51,20 @@ class Stop:
         self.is_set = True
 
 
-def deliver(*, writers: rounds.Writers, seconds: float, stop: Stop | None = None, until_idle: bool = False) -> None:
+@dataclasses.dataclass(slots=True)
+class Tally:
+    """How many attempts were made, and how many of them failed."""
+
+    attempts: int = 0
+    failed: int = 0
+
+
+def deliver(*, writers: rounds.Writers, seconds: float, stop: Stop | None = None, until_idle: bool = False) -> Tally:
     """This will send events to endpoints for so many seconds, or until there is nothing to send; requests that are
     under way then get a moment to end."""
-    asyncio.run(_Office(writers, stop or Stop()).work(seconds, until_idle=until_idle))
+    office = _Office(writers, stop or Stop())
+    asyncio.run(office.work(seconds, until_idle=until_idle))
+    return office.tally
 
 
 class _Office:
@@ -64,6 +75,7 @@ class _Office:
         self.writers = writers
         self.stop = stop
         self.is_ending = False
+        self.tally = Tally()
         self.couriers: dict[uuid.UUID, asyncio.Task[None]] = {}
         self.leases: dict[uuid.UUID, float] = {}
         self.threads = ThreadPoolExecutor(_DATABASE_THREADS, "deliveries")
@@ -245,6 +257,8 @@ class _Courier:
                     assert self.target is not None
                     outcome = await self.post.send(parcel, self.target, at=timezone.now())
                 self.attempted[parcel] = outcome
+                self.office.tally.attempts += 1
+                self.office.tally.failed += outcome.fault is not None
                 self._count(parcel, outcome)
                 self.news.set()
                 if outcome.fault:

@@ -114,11 +114,6 @@ def send_test(*, program: Program, endpoint_id: uuid.UUID | None, at: datetime.d
     return delivery
 
 
-def erase(*, customer_ids: list[uuid.UUID]) -> None:
-    """This will take out what receivers answered when they were told of customers."""
-    Delivery.objects.filter(customer_id__in=customer_ids).exclude(answer="").update(answer="")
-
-
 def purge(*, before: datetime.datetime) -> int:
     """This will delete the deliveries that were made before a moment, but those that still wait at an endpoint that is
     there, a batch in each statement, and answer how many it was."""

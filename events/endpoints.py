@@ -1,5 +1,6 @@
 """The addresses that a programme wants to be told at: making, changing and finding them."""
 
+import contextlib
 import datetime
 import uuid
 from typing import Any
@@ -167,14 +168,16 @@ def of_program(*, program: Program) -> QuerySet[WebhookEndpoint]:
 
 
 def secrets_of(endpoint: WebhookEndpoint, *, at: datetime.datetime) -> list[str]:
-    """This will answer what signs at a moment, the newest secret first; nothing if none can be decrypted."""
-    sealed = [endpoint.sealed_secret]
-    if endpoint.sealed_previous_secret and endpoint.previous_secret_until and at < endpoint.previous_secret_until:
-        sealed.append(endpoint.sealed_previous_secret)
+    """This will answer what signs at a moment, the newest secret first; nothing if that cannot be decrypted."""
     try:
-        return [sealing.unseal(one) for one in sealed]
+        secrets = [sealing.unseal(endpoint.sealed_secret)]
     except sealing.Unreadable:
         return []
+    if endpoint.sealed_previous_secret and endpoint.previous_secret_until and at < endpoint.previous_secret_until:
+        # It may be the reason why there is another one.
+        with contextlib.suppress(sealing.Unreadable):
+            secrets.append(sealing.unseal(endpoint.sealed_previous_secret))
+    return secrets
 
 
 def check_address(url: str) -> None:
@@ -208,7 +211,9 @@ def _can_be_called(url: str) -> bool:
         return False
     try:
         parts = httpx.URL(url)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.raw_host) and not parts.userinfo
-        return is_whole and (parts.port is None or 0 < parts.port < 2**16)
+        labels = parts.raw_host.removesuffix(b".").split(b".")
+        is_whole = parts.scheme in ("http", "https") and not parts.userinfo
+        is_named = all(0 < len(label) < 64 for label in labels) and len(parts.raw_host) < 254
+        return is_whole and is_named and (parts.port is None or 0 < parts.port < 2**16)
     except (httpx.InvalidURL, UnicodeError, ValueError):
         return False

@@ -56,7 +56,7 @@ class Fault(models.TextChoices):
     NAME = "name_not_found", "Its host name leads nowhere"
     ADDRESS = "address_refused", "Its host name leads to an address that must not be called"
     CONNECTION = "connection_failed", "No connection came about"
-    TLS = "certificate_refused", "Its certificate is not good for its host name"
+    TLS = "tls_failed", "Its certificate is not good for its host name, or it speaks no TLS"
     ANSWER = "answer_unreadable", "It answered something that is no HTTP"
     SECRET = "secret_unreadable", "Its secret cannot be decrypted: rotate it"
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
 from events import backoff, endpoints, fan_out
 from events.models import TEST, Delivery, Event, WebhookEndpoint
@@ -19,7 +19,7 @@ from loyalty.models import Program
 Writer = Callable[[Sequence[Event], Program], list[bytes]]
 TestWriter = Callable[[WebhookEndpoint, Delivery], bytes]
 
-# So many deliveries fail one after the other, each for the first time: then the endpoint is tried with one at a time.
+# So many deliveries have failed, each for the first time, since one arrived: the endpoint is tried with one at a time.
 DOWN_AFTER = 5
 
 
@@ -150,14 +150,27 @@ def _judge(endpoint: WebhookEndpoint, attempted: Mapping[Parcel, Outcome], at: d
             endpoint.deliveries.filter(delivered_at=None, next_attempt_at__gt=at).update(next_attempt_at=at)
         endpoint.failures, endpoint.probe_at = 0, None
     else:
-        endpoint.failures += sum(parcel.retries == 0 for parcel in failed)
-        if endpoint.failures >= DOWN_AFTER:
-            tries = max(parcel.retries for parcel in failed) + 1
-            endpoint.probe_at = backoff.next_attempt_at(retries=tries, failing_since=at, now=at)
+        _count_failures(endpoint, failed, at)
     if any(_is_given_up(parcel, outcome) for parcel, outcome in failed.items()) and endpoint.paused_at is None:
         endpoint.paused_at, endpoint.gave_up = at, True
     if before != (endpoint.failures, endpoint.probe_at, endpoint.paused_at):
         endpoint.save(update_fields=["failures", "probe_at", "paused_at", "gave_up"])
+
+
+def _count_failures(endpoint: WebhookEndpoint, failed: Mapping[Parcel, Outcome], at: datetime.datetime) -> None:
+    if endpoint.failures < DOWN_AFTER:
+        # One customer's events that fail again and again say nothing about the others'.
+        first_ones = sum(parcel.retries == 0 for parcel in failed)
+        endpoint.failures = min(endpoint.failures + first_ones, DOWN_AFTER)
+        if endpoint.failures < DOWN_AFTER:
+            return
+    elif endpoint.probe_at is not None and any(outcome.at < endpoint.probe_at for outcome in failed.values()):
+        # It was under way already when the endpoint was found to be down.
+        return
+    else:
+        endpoint.failures += 1
+    tries = endpoint.failures - DOWN_AFTER + 1
+    endpoint.probe_at = backoff.next_attempt_at(retries=tries, failing_since=at, now=at)
 
 
 def _is_given_up(parcel: Parcel, outcome: Outcome) -> bool:
@@ -171,8 +184,15 @@ def _load(
 ) -> list[Parcel]:
     if room <= 0:
         return []
-    due = endpoint.deliveries.filter(delivered_at=None, next_attempt_at__lte=at).exclude(lane__in=busy)
-    deliveries = list(due.order_by("position")[:room])
+    waiting = endpoint.deliveries.filter(delivered_at=None).exclude(lane__in=busy)
+    if endpoint.failures >= DOWN_AFTER:
+        # What somebody has sent to see whether it works; else always the same one, so that its attempts tell how long
+        # nothing has worked.
+        asked_for = models.Case(models.When(lane=models.F("pk"), next_attempt_at__lte=at, then=0), default=1)
+        waiting = waiting.filter(next_attempt_at__isnull=False).order_by(asked_for, "position")
+    else:
+        waiting = waiting.filter(next_attempt_at__lte=at).order_by("position")
+    deliveries = list(waiting[:room])
     bodies = _bodies(endpoint, deliveries, writers)
     # An event that is kept no more can be told to nobody.
     endpoint.deliveries.filter(pk__in=[one.pk for one in deliveries if one.pk not in bodies]).delete()

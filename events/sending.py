@@ -97,7 +97,8 @@ class Post:
         except NameNotFound:
             fault = Fault.NAME
         except httpcore.ConnectError as failure:
-            fault = Fault.TLS if isinstance(failure.__cause__, ssl.SSLError) else Fault.CONNECTION
+            # The library hides the cause, not the context.
+            fault = Fault.TLS if isinstance(failure.__context__, ssl.SSLError) else Fault.CONNECTION
         except httpcore.NetworkError:
             fault = Fault.CONNECTION
         except (httpcore.ProtocolError, httpx.InvalidURL):
@@ -118,8 +119,11 @@ class Post:
 
 @functools.cache
 def _trusted() -> ssl.SSLContext:
-    # Once: reading the authorities' certificates takes longer than most attempts.
-    return httpcore.default_ssl_context()
+    # Once: reading the authorities' certificates takes longer than most attempts. Beside the usual ones those of the
+    # machine, and of SSL_CERT_FILE: a shop may have its own.
+    context = httpcore.default_ssl_context()
+    context.load_default_certs()
+    return context
 
 
 def _headers(parcel: Parcel, target: Target, *, host: bytes, at: datetime.datetime) -> dict[str | bytes, str | bytes]:

@@ -2,44 +2,40 @@
 
 import contextlib
 import signal
-import threading
 from collections.abc import Iterator
 from types import FrameType
+
+from django_tasks import task
 
 from events import courier, rounds
 from events.api import v1_webhooks
 
-# A new one begins every minute; another worker goes on meanwhile.
-SECONDS = 57
+# Long, since between two runs nothing is sent for a few seconds.
+SECONDS = 600
 WRITERS = rounds.Writers(events=v1_webhooks.bodies, test=v1_webhooks.test_body)
 
 
-def deliver(*, seconds: float = SECONDS, until_idle: bool = False) -> None:
-    """This will send events to webhook endpoints for about a minute, or until there is nothing to send. It ends soon
-    after a signal to terminate."""
-    with _stopped_by_signals() as stop:
-        courier.deliver(writers=WRITERS, seconds=seconds, stop=stop, until_idle=until_idle)
+@task(queue_name="deliveries")
+def deliver() -> dict[str, int]:
+    """This will send events to webhook endpoints for ten minutes, or until shortly after SIGTERM."""
+    with _stopped_by_signal() as stop:
+        tally = courier.deliver(writers=WRITERS, seconds=SECONDS, stop=stop)
+    return {"attempts": tally.attempts, "attempts_failed": tally.failed}
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[courier.Stop]:
+def _stopped_by_signal() -> Iterator[courier.Stop]:
     stop = courier.Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    former = signal.getsignal(signal.SIGTERM)
 
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
-        # Whoever runs the job wants to know, too.
-        told = former[signal.Signals(number)]
-        if callable(told):
-            told(number, frame)
+        # Whoever runs the job is to take up no other.
+        if callable(former):
+            former(number, frame)
 
-    for number in former:
-        signal.signal(number, end)
+    signal.signal(signal.SIGTERM, end)
     try:
         yield stop
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, former)

@@ -49,6 +49,7 @@ ALLOWED = [
     "view_redemption",
     "view_event",
     "view_delivery",
+    "view_jobrun",
     "use_redemption",
     "cancel_redemption",
     "erase_customer",
@@ -314,7 +315,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "events"],
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "events", "jobs"],
             codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,

@@ -1,6 +1,10 @@
+from collections.abc import Iterator
+
 import pytest
+from django.utils import timezone
 
 from cards.models import Customer
+from events.models import WebhookEndpoint
 from loyalty.models import Program
 from tests.api.management.conftest import make_program
 from tests.api.v1.client import Client
@@ -23,6 +27,12 @@ def shop(program: Program) -> Client:
 
 
 @pytest.fixture
+def stranger() -> Client:
+    """A system of another programme."""
+    return Client(make_program())
+
+
+@pytest.fixture
 def alice(program: Program) -> Customer:
     return CustomerFactory(program=program)
 
@@ -30,3 +40,10 @@ def alice(program: Program) -> Customer:
 @pytest.fixture
 def bob(program: Program) -> Customer:
     return CustomerFactory(program=program)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(program: Program) -> Iterator[None]:
+    """Leaves nothing behind that other tests would send."""
+    yield
+    WebhookEndpoint.objects.filter(deleted_at=None).update(deleted_at=timezone.now())

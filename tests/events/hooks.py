@@ -3,7 +3,7 @@
 from typing import Any
 
 from cards.models import Customer
-from events import tasks
+from events import courier, tasks
 from events.models import WebhookEndpoint
 from loyalty import ids
 from tests.api.v1.client import Client, done
@@ -23,7 +23,12 @@ def award(shop: Client, customer: Customer, points: int = 100) -> dict[str, Any]
 
 def deliver() -> None:
     """This will send what is there to be sent."""
-    tasks.deliver(seconds=PATIENCE, until_idle=True)
+    courier.deliver(writers=tasks.WRITERS, seconds=PATIENCE, until_idle=True)
+
+
+def deliver_for(seconds: float) -> None:
+    """This will send for so long, whatever is there to be sent."""
+    courier.deliver(writers=tasks.WRITERS, seconds=seconds)
 
 
 def deliveries(shop: Client, endpoint: dict[str, Any], **query: Any) -> list[dict[str, Any]]:

@@ -60,7 +60,12 @@ class Handler(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        length = int(self.headers["Content-Length"] or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The sender died in the middle of it.
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         seen = Seen(self.path, headers, body, time.monotonic())
         with self.server.lock:
