@@ -42,6 +42,10 @@ class EndpointFilter(admin.SimpleListFilter):
             for endpoint in endpoints.order_by("program__name", "url", "pk")
         ]
 
+    def has_output(self) -> bool:
+        # Also where there is none: the list is sorted as if one was chosen.
+        return True
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         if self.value() is None:
             return queryset

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from cards.models import Card, Customer
+from events.models import WebhookEndpoint
 from loyalty.models import Program
 from points import definitions
 from points.models import AccountRef, PointDefinition
@@ -38,6 +39,13 @@ MANAGER = [
 def at_noon() -> Iterator[None]:
     with time_machine.travel(NOON, tick=False):
         yield
+
+
+@pytest.fixture(autouse=True)
+def quiet(at_noon: None) -> Iterator[None]:
+    """Leaves nothing behind that other tests would send."""
+    yield
+    WebhookEndpoint.objects.filter(deleted_at=None).update(deleted_at=NOON)
 
 
 @pytest.fixture
