@@ -6,19 +6,22 @@ from django.conf import settings
 from django.utils import timezone
 from django_tasks import task
 
-from events import log
+from events import deliveries, log
 from jobs import runs
 from loyalty import idempotency
 
+DELIVERIES_KEPT = datetime.timedelta(days=30)
 RUNS_KEPT = datetime.timedelta(days=14)
 
 
 @task()
 def purge() -> dict[str, int]:
-    """This will delete what was kept long enough: answers under idempotency keys, events, the runs of jobs."""
+    """This will delete what was kept long enough: answers under idempotency keys, events and their deliveries to
+    webhooks, the runs of jobs."""
     now = timezone.now()
     return {
         "answers_purged": idempotency.purge(before=now - datetime.timedelta(days=idempotency.KEPT_DAYS)),
         "events_purged": log.purge(before=now - datetime.timedelta(days=settings.EVENTS_KEPT_DAYS)),
+        "deliveries_purged": deliveries.purge(before=now - DELIVERIES_KEPT),
         "runs_purged": runs.purge(before=now - RUNS_KEPT),
     }

@@ -28,7 +28,7 @@ def serving(output: Path) -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "config.server"],
             cwd=settings.BASE_DIR,
-            env=_environment(port) | {"PARENT_PIPE": str(its_end)},
+            env=environment(port) | {"PARENT_PIPE": str(its_end)},
             pass_fds=[its_end],
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -43,7 +43,8 @@ def serving(output: Path) -> Iterator[str]:
         process.wait(PATIENCE)
 
 
-def _environment(port: int) -> dict[str, str]:
+def environment(port: int) -> dict[str, str]:
+    """This will answer the variables of a process of the service on the database of the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return kept | {
         "DATABASE_URL": address(connections["default"].settings_dict),
