@@ -59,6 +59,7 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
                 _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
                 _table("Description texts", "translate", "points", "descriptiontext"),
                 _table("API keys", "key", "loyalty", "apikey"),
+                _table("Webhooks", "webhook", "events", "webhookendpoint") | {"badge": "events.admin.given_up"},
                 {"title": "API explorer", "icon": "code", "link": reverse("docs")},
             ],
         },

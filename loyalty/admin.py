@@ -48,6 +48,8 @@ ALLOWED = [
     "view_rewardvoucher",
     "view_redemption",
     "view_jobrun",
+    "view_webhookendpoint",
+    "change_webhookendpoint",
     "use_redemption",
     "cancel_redemption",
     "erase_customer",
@@ -63,6 +65,7 @@ OFFERED = (
     Scope.POINTS_MANAGE,
     Scope.POINTS_ADJUST,
     Scope.REWARDS_MANAGE,
+    Scope.WEBHOOKS_MANAGE,
 )
 
 
