@@ -59,8 +59,16 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
                 _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
                 _table("Description texts", "translate", "points", "descriptiontext"),
                 _table("API keys", "key", "loyalty", "apikey"),
-                _table("Webhooks", "webhook", "events", "webhookendpoint") | {"badge": "events.admin.given_up"},
                 {"title": "API explorer", "icon": "code", "link": reverse("docs")},
+            ],
+        },
+        {
+            "title": "Integrations",
+            "separator": True,
+            "items": [
+                _table("Webhook endpoints", "webhook", "events", "webhookendpoint"),
+                _table("Deliveries", "outbox", "events", "delivery"),
+                _table("Events", "bolt", "events", "event"),
             ],
         },
         {

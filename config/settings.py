@@ -267,6 +267,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("loyalty/favicon.svg")}],
     # There is no other site to return to.
     "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.notices.add",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
     "STYLES": [lambda _: static("loyalty/console.css")],
     "SCRIPTS": [lambda _: static("loyalty/submit_once.js")],

@@ -180,6 +180,15 @@ def secrets_of(endpoint: WebhookEndpoint, *, at: datetime.datetime) -> list[str]
     return secrets
 
 
+def check_address(url: str) -> None:
+    """This will refuse an address that cannot be called.
+
+    Raises:
+        errors.InvalidParameters: it is none.
+    """
+    _check(url=url)
+
+
 def _check(*, url: str | None = None, event_types: list[str] | None = None) -> None:
     if url is not None and not _can_be_called(url):
         raise errors.InvalidParameters(
