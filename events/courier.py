@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Endpoints that a worker sends to at the same time, and requests that are under way to one of them.
-MOST_ENDPOINTS = 200
+# Endpoints that a worker sends to at the same time, and requests that are under way to one of them: together fewer than
+# the files that a process may usually have open.
+MOST_ENDPOINTS = 100
 AT_ONCE = 8
 # Deliveries of an endpoint that are held in memory.
 AHEAD = 200
@@ -217,6 +218,10 @@ class _Courier:
         attempted, self.attempted = self.attempted, {}
         self.news.clear()
         # A lane is busy until what came of it is written down: before that the database would give it out again.
+        for task in self.lanes.values():
+            if task.done():
+                # What failed in here would be sent again and again.
+                task.result()
         self.lanes = {lane: task for lane, task in self.lanes.items() if not task.done()}
         busy, at = [*self.lanes], timezone.now()
         room = 0 if self.office.is_ending or self.is_over else AHEAD - self.held

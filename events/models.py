@@ -2,6 +2,7 @@
 
 import uuid
 
+import httpx
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -145,7 +146,8 @@ class WebhookEndpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.url
+        # What comes after is often a word that nobody else should know.
+        return httpx.URL(self.url).host
 
 
 class Delivery(models.Model):

@@ -3,6 +3,7 @@ become deliveries, and what is to be attempted next is read."""
 
 import dataclasses
 import datetime
+import logging
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from events.models import TEST, Delivery, Event, WebhookEndpoint
 from events.sending import Outcome, Parcel, Target
 from loyalty import ids
 from loyalty.models import Program
+
+logger = logging.getLogger(__name__)
 
 # How events of a programme go out, each as JSON.
 Writer = Callable[[Sequence[Event], Program], list[bytes]]
@@ -153,6 +156,7 @@ def _judge(endpoint: WebhookEndpoint, attempted: Mapping[Parcel, Outcome], at: d
         _count_failures(endpoint, failed, at)
     if any(_is_given_up(parcel, outcome) for parcel, outcome in failed.items()) and endpoint.paused_at is None:
         endpoint.paused_at, endpoint.gave_up = at, True
+        logger.error("The webhook endpoint %s of %s is paused: it failed for days", endpoint.pk, endpoint.program.slug)
     if before != (endpoint.failures, endpoint.probe_at, endpoint.paused_at):
         endpoint.save(update_fields=["failures", "probe_at", "paused_at", "gave_up"])
 

@@ -90,7 +90,7 @@ class Post:
                     status = response.status
                     answer = await _read(response)
             fault = _fault(status)
-        except TimeoutError:
+        except (TimeoutError, httpcore.TimeoutException):
             fault = Fault.TIMEOUT
         except AddressRefused:
             fault = Fault.ADDRESS

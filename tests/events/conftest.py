@@ -1,4 +1,7 @@
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -8,7 +11,11 @@ from events.models import WebhookEndpoint
 from loyalty.models import Program
 from tests.api.management.conftest import make_program
 from tests.api.v1.client import Client
+from tests.clients.node import NPM
 from tests.factories import CustomerFactory
+
+NODE_FOLDER = Path(__file__).parent / "node"
+PATIENCE = 120
 
 
 @pytest.fixture
@@ -47,3 +54,17 @@ def _quiet(program: Program) -> Iterator[None]:
     """Leaves nothing behind that other tests would send."""
     yield
     WebhookEndpoint.objects.filter(deleted_at=None).update(deleted_at=timezone.now())
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of the npm registry, as its lock file names it."""
+    folder = tmp_path_factory.mktemp("node") / "node"
+    shutil.copytree(NODE_FOLDER, folder)
+    command = [NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    if installed.returncode:
+        ping = subprocess.run([NPM, "ping"], cwd=folder, capture_output=True, check=False, timeout=PATIENCE)
+        assert ping.returncode, installed.stderr
+        pytest.skip("the package index does not answer")
+    return folder

@@ -36,8 +36,8 @@ class Receiver(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, conduct: Conduct) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, conduct: Conduct, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.conduct = conduct
         self.seen: list[Seen] = []
         self.connections = 0
@@ -90,10 +90,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def receiving(conduct: Conduct | int = 200) -> Iterator[Receiver]:
+def receiving(conduct: Conduct | int = 200, *, port: int = 0) -> Iterator[Receiver]:
     """This will answer requests that way, or with that status."""
     behave: Conduct = (lambda _, __: conduct) if isinstance(conduct, int) else conduct
-    with Receiver(behave) as receiver:
+    with Receiver(behave, port) as receiver:
         thread = threading.Thread(target=receiver.serve_forever, args=[0.02])
         thread.start()
         try:

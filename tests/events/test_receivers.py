@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,38 @@ def test_calls_that_of_several_addresses_which_may_be_called(shop: Client, alice
     with receiving() as receiver:
         names["hook.example"] = [[METADATA, "10.0.0.1", "127.0.0.2", "127.0.0.1"]]
         assert sent_to(named(receiver.url), shop, alice)["status"] == "delivered"
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port of 127.0.0.2 that lets nobody in and says nothing: its queue is full."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.2", 0))
+        server.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def test_fails_where_the_address_is_silent(
+    shop: Client, alice: Customer, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "_SECONDS_EACH", 0.5)
+    assert sent_to(f"http://127.0.0.2:{silent}/", shop, alice)["error"] == "timeout"
+
+
+def test_goes_on_to_the_next_address_where_one_is_silent(
+    shop: Client, alice: Customer, silent: int, names: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addresses, "_SECONDS_EACH", 0.5)
+    names["hook.example"] = [["127.0.0.2", "127.0.0.1"]]
+    with receiving(port=silent):
+        delivery = sent_to(f"http://hook.example:{silent}/", shop, alice)
+    assert delivery["status"] == "delivered"
+    assert delivery["duration_ms"] >= 500
 
 
 def test_fails_where_the_name_leads_nowhere(shop: Client, alice: Customer, names: Known) -> None:

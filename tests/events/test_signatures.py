@@ -4,12 +4,10 @@ import datetime
 import hashlib
 import hmac
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import time_machine
 from django.db import connection
 from django.utils import timezone
@@ -18,12 +16,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from cards.models import Customer
 from tests.api.v1.client import Client, done, refused
-from tests.clients.node import NODE, NPM, needs_node
+from tests.clients.node import NODE, needs_node
 from tests.events.hooks import award, deliver, deliveries, hook
 from tests.events.receivers import Seen, receiving
 
-FOLDER = Path(__file__).parent / "node"
-PATIENCE = 120
 ANOTHER = "whsec_" + "A" * 43 + "="
 
 
@@ -53,20 +49,6 @@ def test_verifies_with_the_specifications_library(shop: Client, alice: Customer)
     assert (seen.path, seen.headers["content-type"]) == ("/hook", "application/json")
     assert "x-loyalty-signature" not in seen.headers
     assert not verifies(ANOTHER, seen)
-
-
-@pytest.fixture(scope="session")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of the npm registry, as its lock file names it."""
-    folder = tmp_path_factory.mktemp("node") / "node"
-    shutil.copytree(FOLDER, folder)
-    command = [NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    if installed.returncode:
-        ping = subprocess.run([NPM, "ping"], cwd=folder, capture_output=True, check=False, timeout=PATIENCE)
-        assert ping.returncode, installed.stderr
-        pytest.skip("the package index does not answer")
-    return folder
 
 
 def in_node(folder: Path, secret: str, seen: Seen) -> dict[str, Any]:
