@@ -37,6 +37,7 @@ RENEW_SECONDS = 2
 GATHER_SECONDS = 0.02
 # How long requests that are under way may take when it is to stop; the rest is sent again later.
 GRACE_SECONDS = 2
+_SOON_SECONDS = 0.1
 _DATABASE_THREADS = 4
 _AWAY = (OperationalError, InterfaceError)
 
@@ -129,7 +130,7 @@ class _Office:
         # A courier that is through makes room, and a signal should not wait.
         end = time.monotonic() + seconds
         while not self.stop.is_set and (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, 0.1))
+            await asyncio.sleep(min(left, _SOON_SECONDS))
 
     async def _keep_leases(self) -> None:
         while True:
@@ -257,7 +258,7 @@ class _Courier:
         try:
             for parcel in parcels:
                 async with self.slots:
-                    if not self._may_send():
+                    if not await self._may_send():
                         return
                     assert self.target is not None
                     outcome = await self.post.send(parcel, self.target, at=timezone.now())
@@ -275,9 +276,11 @@ class _Courier:
     def _count(self, parcel: Parcel, outcome: Outcome) -> None:
         self.failures = self.failures + (parcel.retries == 0) if outcome.fault else 0
 
-    def _may_send(self) -> bool:
+    async def _may_send(self) -> bool:
         # An attempt has to be over before another worker can have the endpoint.
-        self.is_over = self.is_over or not self.office.holds(self.endpoint_id, SECONDS + 1)
+        while self.office.holds(self.endpoint_id, 0) and not self.office.holds(self.endpoint_id, SECONDS + 1):
+            await asyncio.sleep(_SOON_SECONDS)
+        self.is_over = self.is_over or not self.office.holds(self.endpoint_id, 0)
         if self.is_over or self.office.is_ending:
             return False
         return self.failures < rounds.DOWN_AFTER or len(self.lanes) == 1

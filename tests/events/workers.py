@@ -12,7 +12,7 @@ from django.conf import settings
 from tests.clients.service import environment
 
 PATIENCE = 30
-LEASE_SECONDS = 2.5
+LEASE_SECONDS = 3
 # As the job does it; only that a worker that was killed is given up sooner, and attempts are shorter.
 _WORK = f"""
 import django
