@@ -121,7 +121,7 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
                 "fields": (
                     ("receiver", "state"),
                     ("told_type", "customer_page"),
-                    ("event_id", "public_id"),
+                    ("public_event_id", "public_id"),
                     ("made", "shop"),
                 )
             },
@@ -247,7 +247,7 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
         return _event_link(delivery, delivery.event_id.hex[-8:])
 
     @display(description="Event id")
-    def event_id(self, delivery: Delivery) -> str:
+    def public_event_id(self, delivery: Delivery) -> str:
         return _event_link(delivery, console.secret(ids.public("evt", delivery.event_id)))
 
     @display(description="Delivery id")

@@ -266,6 +266,7 @@ def test_tells_all_of_the_last_attempt(viewer: Browser, refused: Delivery) -> No
     page = pages.text(viewer.get(pages.of(refused)))
 
     assert "State Failed" in page
+    assert f"Event id {ids.public('evt', refused.event_id)} Delivery id {ids.public('dlv', refused.pk)}" in page
     assert "Attempts 1 Last attempt 2 Mar 2026, 14:00 EET" in page
     assert "Status of the last answer 500 Internal Server Error Took 9.9 s" in page
     assert "Why it failed It answered with another status than 2xx Failing since 2 Mar 2026, 14:00 EET" in page
