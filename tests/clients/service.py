@@ -59,7 +59,10 @@ def _environment(port: int) -> dict[str, str]:
 def _address(database: dict[str, Any]) -> str:
     who = ":".join(urllib.parse.quote(database[name], safe="") for name in ("USER", "PASSWORD"))
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
-    query = urllib.parse.urlencode({name: value for name, value in where.items() if value})
+    # As libpq reads it, where a plus is a plus.
+    query = urllib.parse.urlencode(
+        {name: value for name, value in where.items() if value}, quote_via=urllib.parse.quote
+    )
     return f"postgresql://{who}@/{urllib.parse.quote(database['NAME'], safe='')}?{query}"
 
 
