@@ -2,6 +2,7 @@
 
 from jobs.scheduling import Job, at
 from loyalty import tasks as service
+from notices import tasks as notices
 from points import tasks as points
 
 JOBS = [
@@ -11,6 +12,8 @@ JOBS = [
     Job(points.review_tiers, at(minute=10)),
     # Points that expire and tiers that fall soon, each told once; the days of programmes begin at different hours.
     Job(points.remind, at(hour="*/6", minute=20)),
+    # E-mails to customers, in the programmes that send any.
+    Job(notices.send, at(minute="*")),
     # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]
