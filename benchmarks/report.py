@@ -8,6 +8,7 @@ from benchmarks.lists import Case
 from benchmarks.measure import OPERATIONS, Operation, Results
 from benchmarks.options import SHORT_LIST
 from benchmarks.stage import LOADED, NONE
+from benchmarks.sweep import Result
 from benchmarks.web import Memory
 
 # The least that is expected: times the yardstick's postings a second, as requests or items a second.
@@ -17,6 +18,8 @@ WITH_ENTRIES = 0.9
 OF_AN_AWARD = {measure.AWARD_BY_RULES: 0.9, measure.AWARD_HEARD: 0.85}
 MOST_MEMORY = 150
 MOST_OF_A_LONG_LIST = 5.0
+LARGER_LEDGER = 0.9
+LONGEST_WAIT = 100
 
 
 def samples(results: Results, database: str) -> list[str]:
@@ -76,6 +79,34 @@ def lists(pages: Mapping[Case, Sequence[float]], *, entries: int) -> list[str]:
         verdict = _verdict(statistics.median(ratios) <= MOST_OF_A_LONG_LIST)
         lines.append(f"{case!s:44}{MOST_OF_A_LONG_LIST:9.2f}   {_spread(ratios):28}{verdict}")
     return lines
+
+
+def sweeps(results: Sequence[Result], yardstick: Sequence[float]) -> list[str]:
+    """This will write the lines of the sweeps, of the smaller ledger first, and whether they are as expected."""
+    lines = [
+        f"{'Lots, accounts':22}{'lots/s':>9}{'seconds':>9}{'MiB':>6}   {'x yardstick':13}"
+        f"{'waits of a till, ms: p50, p99, longest':40}before"
+    ]
+    for result in results:
+        name, ratio = f"{result.lots:,} of {result.accounts:,}", result.rate / statistics.median(yardstick)
+        lines += [
+            f"{name:22}{result.rate:9,.0f}{result.seconds:9,.1f}{result.memory:6.0f}   {ratio:<13.2f}"
+            f"{_waits(result.waits):40}{_waits(result.waits_before)}"
+        ]
+    small, large = results
+    longest = max(result.longest for result in results)
+    most, verdict = f"< {LONGEST_WAIT}", _verdict(longest < LONGEST_WAIT)
+    return [
+        *lines,
+        "",
+        _line("sweep, ten times the ledger : one", LARGER_LEDGER, [large.rate / small.rate]),
+        f"{'longest wait of a till, ms':44}{most:>9}   {longest:<28.0f}{verdict}",
+    ]
+
+
+def _waits(waits: Sequence[float]) -> str:
+    p50, p99 = statistics.median(waits), statistics.quantiles(waits, n=100)[-1]
+    return f"{p50:.0f}, {p99:.0f}, {max(waits):.0f}"
 
 
 def _of_yardstick(results: Results, database: str, operation: Operation) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import psycopg2
 
-from benchmarks.options import LOTS, REWARDS, SHORT_LIST, Options
+from benchmarks.options import LARGER, LOTS, LOTS_DUE, REWARDS, SHORT_LIST, Options
 from loyalty import embedded
 
 SQL = Path(__file__).parent / "sql"
@@ -19,6 +19,8 @@ NONE = "loyalty"
 LOADED = "loyalty_loaded"
 LONG = "loyalty_long"
 YARDSTICK = "yardstick"
+SWEPT = "loyalty_swept"
+SWEPT_LARGE = "loyalty_swept_large"
 
 # The n-th one's id ends in n; load.lua writes card ids the same way.
 CUSTOMER_ID = "01990000-0001-7000-8000-"
@@ -79,6 +81,8 @@ class Stage:
         self.loaded = Database(server, LOADED)
         self.long = Database(server, LONG)
         self.yardstick = Database(server, YARDSTICK)
+        self.swept = Database(server, SWEPT)
+        self.swept_large = Database(server, SWEPT_LARGE)
         # Of the programme without rules, and of the one with tiers and rules.
         self.secret = ""
         self.secret_of_rules = ""
@@ -97,9 +101,12 @@ class Stage:
         connections.close_all()
         self._copy(NONE, YARDSTICK)
         self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
-        self._make_people(plain, 1, self.cards_of_lots[1])
-        self._make_people(ruled, *self.cards_of_rules)
-        self._make_people(plain, *self.cards_of_lists)
+        self._build_swept(plain)
+        if self.options.only_sweep:
+            return
+        self._make_people(self.none, plain, 1, self.cards_of_lots[1])
+        self._make_people(self.none, ruled, *self.cards_of_rules)
+        self._make_people(self.none, plain, *self.cards_of_lists)
         self.none.run("ANALYZE")
         self._post(self.none, self.cards, 1, 1_000_000)
         self._post(self.none, self.cards_of_lots, LOTS, 1)
@@ -118,6 +125,24 @@ class Stage:
             database.run_file("tallies.sql")
         for database in (self.none, self.loaded, self.long, self.yardstick):
             database.tidy()
+
+    def _build_swept(self, program: "Programme") -> None:
+        """This will make two databases in each of which as many accounts have lots that ended; in the larger one nine
+        times as many have as many lots that did not."""
+        due = self.options.accounts_due
+        self._copy(NONE, SWEPT)
+        self._make_people(self.swept, program, 1, due)
+        self._post(self.swept, (1, due), LOTS_DUE, 10, first_at=self.started_at - 400 * DAY, pause=DAY)
+        self._copy(SWEPT, SWEPT_LARGE)
+        self._make_people(self.swept_large, program, due + 1, LARGER * due)
+        self._post(self.swept_large, (due + 1, LARGER * due), LOTS_DUE, 10)
+        for database in (self.swept, self.swept_large):
+            database.run_file("tallies.sql")
+            database.tidy()
+
+    def accounts_beside(self, database: Database) -> int:
+        """This will answer how many accounts with nothing due there are beside those that are swept."""
+        return (LARGER - 1) * self.options.accounts_due if database is self.swept_large else 0
 
     def give_back(self, database: Database) -> None:
         """This will reverse what was redeemed from the accounts of 60 lots, so that each has its 60 lots again."""
@@ -167,11 +192,11 @@ class Stage:
         with contextlib.closing(self.server.connect_as_superuser()) as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {embedded.OWNER_ROLE}")
 
-    def _make_people(self, program: "Programme", first: int, last: int) -> None:
+    def _make_people(self, database: Database, program: "Programme", first: int, last: int) -> None:
         from points.models import PointAccount
 
         customers = (uuid.UUID(f"{CUSTOMER_ID}{number:012x}") for number in range(first, last + 1))
-        self.none.run_file(
+        database.run_file(
             "people.sql",
             customer=CUSTOMER_ID,
             card=CARD_ID,
@@ -182,17 +207,26 @@ class Stage:
         )
 
     def _post(
-        self, database: Database, cards: tuple[int, int], entries: int, awarded: int, *, redeemed: int = 0
+        self,
+        database: Database,
+        cards: tuple[int, int],
+        entries: int,
+        awarded: int,
+        *,
+        redeemed: int = 0,
+        first_at: datetime.datetime | None = None,
+        pause: datetime.timedelta | None = None,
     ) -> None:
-        """This will post to the accounts of these cards. The first points end in two weeks, the others later."""
-        first_at = self.started_at - (351 if entries == 1 else 340) * DAY
+        """This will post to the accounts of these cards. The first points end in two weeks, the others later, unless
+        it is said otherwise: they end a year after `first_at`, and so on with a `pause` between."""
+        first_at = first_at or self.started_at - (351 if entries == 1 else 340) * DAY
         for number in range(cards[0], cards[1] + 1, ACCOUNTS_A_STATEMENT):
             database.run_file(
                 "post_history.sql",
                 first_card=_card_id(number),
                 last_card=_card_id(min(number + ACCOUNTS_A_STATEMENT - 1, cards[1])),
                 first_at=first_at,
-                pause=330 * DAY / entries,
+                pause=pause or 330 * DAY / entries,
                 entries=entries,
                 awarded=awarded,
                 redeemed=redeemed,

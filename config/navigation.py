@@ -63,6 +63,11 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "System",
+            "separator": True,
+            "items": [_table("Job runs", "schedule", "jobs", "jobrun")],
+        },
+        {
             "title": "Manage staff",
             "separator": True,
             "items": [

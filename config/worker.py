@@ -1,4 +1,7 @@
-"""One process of `manage.py worker`: the scheduler, or the worker of a queue. Run as `python -m config.worker NAME`."""
+"""One process of `manage.py worker`: the scheduler, or the worker of a queue.
+
+Run as `python -m config.worker scheduler` or as `python -m config.worker QUEUE ID`.
+"""
 
 import contextlib
 import os
@@ -18,7 +21,7 @@ PATIENCE_SECONDS = 10
 STOP_SECONDS = 15
 
 
-def main(name: str) -> None:
+def main(name: str, worker_id: str = "") -> None:
     # Who stops it is the process that started it: a Ctrl-C is for that one.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -32,7 +35,7 @@ def main(name: str) -> None:
     else:
         from jobs import working
 
-        working.work(name)
+        working.work(name, worker_id=worker_id)
 
 
 def _schedule() -> None:
@@ -63,4 +66,4 @@ def _stop() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -48,8 +48,11 @@ def give_up_lost() -> int:
 
 
 def is_under_way(run_id: uuid.UUID) -> bool:
-    """This will tell whether a run waits for a worker, or one is at it."""
-    return JobRun.objects.filter(pk=run_id, status__in=(TaskResultStatus.READY, TaskResultStatus.RUNNING)).exists()
+    """This will tell whether a run waits for a worker, or one is at it. Where it was lost, that is noted."""
+    runs = JobRun.objects.filter(pk=run_id)
+    if runs.filter(status=TaskResultStatus.RUNNING).exists():
+        give_up_lost()
+    return runs.filter(status__in=(TaskResultStatus.READY, TaskResultStatus.RUNNING)).exists()
 
 
 def purge(*, before: datetime.datetime) -> int:

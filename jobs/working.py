@@ -1,7 +1,6 @@
 """The worker of one queue: takes its tasks one after another, until it is told to stop."""
 
 import logging
-import secrets
 import signal
 import threading
 import time
@@ -17,9 +16,9 @@ POLL_SECONDS = 1.0
 RETRY_SECONDS = 1
 
 
-def work(queue: str) -> None:
+def work(queue: str, *, worker_id: str) -> None:
     """This will run the tasks of a queue until SIGTERM: the first one lets the task under way end, the second does
-    not."""
+    not. What a worker of that id was at and did not finish has failed: no two of an id may run at once."""
     worker = db_worker.Worker(
         queue_names=[queue],
         interval=POLL_SECONDS,
@@ -27,14 +26,14 @@ def work(queue: str) -> None:
         backend_name="default",
         startup_delay=False,
         max_tasks=None,
-        worker_id=f"{queue}-{secrets.token_hex(16)}",
+        worker_id=worker_id,
         excluded_queue_names=[],
     )
     signal.signal(signal.SIGTERM, worker.shutdown)
     threading.Thread(target=_beat, args=[worker.worker_id], daemon=True).start()
     while worker.running:
         try:
-            # What it was at when the database went away is over.
+            # What its predecessor was at when it was killed, or itself when the database went away.
             runs.leave(worker.worker_id)
             runs.beat(worker.worker_id)
             worker.run()

@@ -47,6 +47,7 @@ ALLOWED = [
     "view_rulebook",
     "view_rewardvoucher",
     "view_redemption",
+    "view_jobrun",
     "use_redemption",
     "cancel_redemption",
     "erase_customer",
@@ -307,7 +308,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards"], codename__in=ALLOWED
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "jobs"], codename__in=ALLOWED
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )

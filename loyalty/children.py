@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from django.conf import settings
 
@@ -17,9 +17,9 @@ PARENT_PIPE = "PARENT_PIPE"
 class Child:
     """A Python process of this service. What it starts itself is in its group, and ends with it."""
 
-    def __init__(self, name: str, arguments: Sequence[str], *, is_leader: bool = True) -> None:
+    def __init__(self, arguments: list[str], *, is_leader: bool = True) -> None:
         """Start it: in a session of its own where it `is_leader`, so that Ctrl-C reaches it through here alone."""
-        self.name = name
+        self.arguments = arguments
         its_end, our_end = os.pipe()
         self._our_end: int | None = our_end
         self._is_leader = is_leader

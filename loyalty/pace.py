@@ -11,8 +11,9 @@ from typing import TypeVar
 
 Row = TypeVar("Row")
 
-# Two sweeps at once, each with a transaction that takes twice as long as the one before, stay below 100 ms.
-AIM_SECONDS = 0.025
+# A till may wait for two sweeps at once, and for a transaction that takes twice as long as the one before: that stays
+# below 100 ms.
+AIM_SECONDS = 0.02
 FIRST = 16
 MOST = 1_000
 
@@ -26,5 +27,5 @@ def batches(rows: Iterable[Row], *, first: int = FIRST) -> Iterator[list[Row]]:
         started = time.monotonic()
         yield batch
         seconds = max(time.monotonic() - started, 1e-6)
-        # No more than twice as many: the next accounts may hold more than these did.
-        size = max(1, min(int(len(batch) * AIM_SECONDS / seconds), 2 * size, MOST))
+        # Fewer at once, more by and by: the next accounts may hold more than these did.
+        size = max(1, min(int(len(batch) * AIM_SECONDS / seconds), size + size // 4 + 1, MOST))

@@ -116,8 +116,6 @@ def _give_back(redemptions: Sequence[Redemption]) -> dict[uuid.UUID, ledger.Outc
 def _end(redemptions: Sequence[Redemption], entries: dict[uuid.UUID, uuid.UUID], *, at: datetime.datetime) -> None:
     returns.restock([redemption for redemption in redemptions if redemption.lapse == Lapse.RETURN])
     Redemption.objects.filter(pk__in=[redemption.pk for redemption in redemptions]).update(lapsed_at=at)
-    for redemption in redemptions:
-        redemption.lapsed_at = at
     for program in dict.fromkeys(redemption.program for redemption in redemptions):
         ended = [redemption for redemption in redemptions if redemption.program == program]
         outbox.record(EventType.REDEMPTION_EXPIRED, ended, program=program)

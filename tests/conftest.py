@@ -4,10 +4,12 @@ Nothing is rolled back and nothing is flushed: the ledger refuses both DELETE an
 programme of its own, so that what others left behind is invisible to it.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
+from schemathesis.pytest.plugin import SchemathesisFunction
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -31,8 +34,19 @@ hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis_settings.load_profile("untimed")
 
 # Twenty may wait for one row on a busy machine: longer than a caller of the service should have to. And what a test
-# commits need not survive a crash, so nobody waits for the disk; the server itself is as it always is.
+# commits need not survive a crash, so nobody waits for the disk.
 SESSIONS = {"connect_timeout": "30", "options": "-c lock_timeout=20s -c synchronous_commit=off"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Calls every test by a name of its own: of several with one name, `make test` would run one."""
+    for item in items:
+        # What schemathesis makes of one function, pytest knows by the function's name alone.
+        if isinstance(item, SchemathesisFunction) and item.id.params is None:
+            item._id = item.id.with_params(item.name.removeprefix(f"{item.originalname}[").removesuffix("]"))
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests have one name: {twice}")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,11 +86,20 @@ def _embedded_database() -> Iterator[None]:
         connections[alias].settings_dict["HOST"] = str(server.socket_dir)
     try:
         with server.running():
+            _keep_to_itself(server)
             call_command("migrate", verbosity=0)
             yield
             connections.close_all()
     finally:
         shutil.rmtree(data_dir)
+
+
+def _keep_to_itself(server: embedded.Server) -> None:
+    # Lists leave out what is newer than a transaction that still runs. The server's own, which analyse a table whenever
+    # it has grown, would hide for a moment what a test has just written.
+    with contextlib.closing(server.connect_as_superuser()) as superuser, superuser.cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET autovacuum = off")
+        cursor.execute("SELECT pg_reload_conf()")
 
 
 def _test_database() -> Iterator[None]:

@@ -46,7 +46,7 @@ def serving(output: Path) -> Iterator[str]:
 def _environment(port: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return kept | {
-        "DATABASE_URL": _address(connections["default"].settings_dict),
+        "DATABASE_URL": address(connections["default"].settings_dict),
         "SECRET_KEY": settings.SECRET_KEY,
         "ALLOWED_HOSTS": "127.0.0.1",
         "HTTPS": "false",
@@ -56,7 +56,8 @@ def _environment(port: int) -> dict[str, str]:
     }
 
 
-def _address(database: dict[str, Any]) -> str:
+def address(database: dict[str, Any]) -> str:
+    """This will answer the address by which Django knows a database, as DATABASE_URL has it."""
     who = ":".join(urllib.parse.quote(database[name], safe="") for name in ("USER", "PASSWORD"))
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
     query = urllib.parse.urlencode({name: value for name, value in where.items() if value})

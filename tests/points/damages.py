@@ -110,6 +110,10 @@ def holds(change: str, status: str) -> str:
     return update("hold", change, f"status = '{status}'")
 
 
+def events(change: str, sequence: int) -> str:
+    return f"UPDATE events_event SET {change} WHERE account_id = %(account)s AND sequence = {sequence}"
+
+
 def last_change(change: str) -> str:
     gold = "(SELECT id FROM tiers_tier WHERE code = 'gold')"
     return update("tierchange", change, f"to_tier_id IN {gold}")

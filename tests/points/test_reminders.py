@@ -161,6 +161,22 @@ def test_tells_a_tier_at_risk_once(shop: Client, program: Program, alice: Custom
     ]
 
 
+def test_tells_no_tier_at_risk_of_whoever_keeps_it(shop: Client, program: Program, alice: Customer) -> None:
+    CustomerFactory(program=program, external_id="customer-78")
+    TierScheme.objects.filter(program=program).update(basis="calendar")
+    rules.publish(program=program, by="test")
+    with time_machine.travel(datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC), tick=False) as clock:
+        award(shop, 600, days=900)
+        award(shop, 600, days=900, customer_id="customer-78")
+        clock.move_to(datetime.datetime(2027, 7, 1, tzinfo=datetime.UTC))
+        award(shop, 600, days=900)
+        clock.move_to(datetime.datetime(2027, 12, 20, tzinfo=datetime.UTC))
+        remind()
+        assert [row["customer_id"] for row in told(shop, "customer.tier_at_risk")] == [
+            done(shop.get("customers/customer-78"))["id"]
+        ]
+
+
 def test_cannot_be_noted_twice(shop: Client, program: Program, alice: Customer) -> None:
     account = AccountRef(program=program, definition=definitions.find(program, None), customer_id=alice.pk)
     row = {"account_id": account.id, "kind": "points", "ends_on": NOON.date(), "days": 7}

@@ -15,6 +15,7 @@ from tests.points.damages import (
     damaged,
     entries,
     eventful,
+    events,
     holds,
     last_change,
     lots,
@@ -95,8 +96,7 @@ DAMAGES = {
     "a change of tier comes with the entry that it names": last_change("entry_id = %(other)s"),
     "every row belongs to the programme of its account": entries("program_id = %(other)s", "version = 3"),
     "every use names an entry and a lot of its account": uses("lot_id = %(other)s", 3),
-    "an event tells the entry of its number": "UPDATE events_event SET subject_id = %(other)s WHERE account_id = %(account)s"
-    " AND sequence = 3",
+    "an event tells the entry of its number": events("subject_id = %(other)s", 3),
 }
 
 

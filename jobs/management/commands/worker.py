@@ -1,3 +1,4 @@
+import secrets
 import signal
 import threading
 import time
@@ -25,8 +26,10 @@ class Command(BaseCommand):
         children.when_orphaned(_stop)
         self.children: list[children.Child] = []
         try:
-            for name in (SCHEDULER, *settings.TASKS["default"]["QUEUES"]):
-                self.children.append(_start(name))
+            self.children.append(_start([SCHEDULER]))
+            for queue in settings.TASKS["default"]["QUEUES"]:
+                # Who is started again has the id of who was killed, and knows by it what was not finished.
+                self.children.append(_start([queue, f"{queue}-{secrets.token_hex(12)}"]))
             self._watch()
         except KeyboardInterrupt:
             pass
@@ -44,15 +47,15 @@ class Command(BaseCommand):
             for place, child in enumerate(self.children):
                 if not child.is_running:
                     status = child.reap(within=0)
-                    self.stderr.write(f"The process of {child.name} ended (status {status}) and is started again.")
+                    self.stderr.write(f"The process of {child.arguments[2]} ended (status {status}): it starts again.")
                     self.stderr.flush()
                     # What ends at once, ends at once again.
                     time.sleep(RESPAWN_SECONDS)
-                    self.children[place] = _start(child.name)
+                    self.children[place] = _start(child.arguments[2:])
 
 
-def _start(name: str) -> children.Child:
-    return children.Child(name, ["-m", "config.worker", name], is_leader=False)
+def _start(arguments: list[str]) -> children.Child:
+    return children.Child(["-m", "config.worker", *arguments], is_leader=False)
 
 
 def _stop() -> None:

@@ -52,7 +52,7 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         # Ctrl-C reaches them through here: first them, then Postgres.
-        web = children.Child("web server", ["-m", "config.server"])
+        web = children.Child(["-m", "config.server"])
         self.worker = _start_worker()
         try:
             self._wait_until_it_answers(web)
@@ -127,4 +127,4 @@ def _interrupt(*_: Any) -> NoReturn:
 
 
 def _start_worker() -> children.Child:
-    return children.Child("worker", ["manage.py", "worker"])
+    return children.Child(["manage.py", "worker"])

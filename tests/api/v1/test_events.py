@@ -270,6 +270,16 @@ def test_writes_nothing_of_what_is_refused_or_rolled_back(shop: Client, program:
     assert not program.events.exists()
 
 
+def test_writes_nothing_of_somebody_who_is_there_already(shop: Client, program: Program, alice: Customer) -> None:
+    till = Till(program, CardFactory(customer=alice))
+    refused(shop.post("customers", {"email": alice.email}), 409, "customer_exists", "email")
+    assert till.post("loyalty-cards", {"customer_email": alice.email, "customer_name": "Jane"}).status_code == 409
+    refused(
+        shop.patch("customers/customer-77", {"external_id": "cus_" + "0" * 32}), 400, "parameter_invalid", "external_id"
+    )
+    assert events(shop) == []
+
+
 def test_writes_one_event_of_a_repeated_request(shop: Client, alice: Customer) -> None:
     for _ in range(3):
         done(shop.post("points/award", {"customer_id": "customer-77", "points": 5, "reason": "x"}, key="order-1"), 201)
