@@ -38,10 +38,12 @@ MANAGED = (
     "descriptiontext",
     "voucherrule",
     "reward",
+    "noticesettings",
+    "noticetemplate",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext")),
+    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate")),
     "view_pointaccount",
     "view_pointtransaction",
     "view_rulebook",
@@ -50,6 +52,8 @@ ALLOWED = [
     "view_jobrun",
     "use_redemption",
     "cancel_redemption",
+    "view_notice",
+    "retry_notice",
     "erase_customer",
     "adjust_points",
     "use_till",
@@ -308,7 +312,8 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "jobs"], codename__in=ALLOWED
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "jobs"],
+            codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )

@@ -17,11 +17,11 @@ from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
-WORDS = ["voucherrule", "descriptiontext", "reward"]
+WORDS = ["voucherrule", "descriptiontext", "reward", "noticesettings", "noticetemplate"]
 LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption"]
 LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS]
 MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS]
-REMOVED = ["tier", "earningrule", "campaign", "descriptiontext"]
+REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", "noticetemplate"]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 CASHIER = ["use_till"]

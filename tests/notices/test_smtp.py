@@ -180,12 +180,13 @@ def test_is_given_up_after_a_day_and_sent_when_staff_say_so(
     assert len(mailbox.taken) == 1
 
 
-@pytest.mark.parametrize(("who", "answer"), [("alice@example.com", "550 No such user"), ("DATA", "554 Not this one")])
+@pytest.mark.parametrize("refusal", [("alice@example.com", "550 No such user"), ("DATA", "554 Not this one")])
 def test_is_not_tried_again_when_it_is_refused_for_good(
-    mailbox: Mailbox, shop: Client, program: Program, alice: Customer, who: str, answer: str
+    mailbox: Mailbox, shop: Client, program: Program, alice: Customer, refusal: tuple[str, str]
 ) -> None:
     bob = CustomerFactory(program=program, email="bob@example.com", external_id="customer-78")
     assert bob
+    who, answer = refusal
     mailbox.answers[who] = answer
     award(shop, 1)
     run()
