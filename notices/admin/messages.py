@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -68,11 +69,21 @@ class NoticeAdmin(console.ReadOnlyAdmin):
     def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will have a notice that failed sent after all."""
         notice = self.fetch(request, object_id)
-        if sending.retry(notice=notice, at=timezone.now()):
-            messages.success(request, "It is sent again within a minute or two.")
-        else:
-            messages.error(request, "It cannot be sent again: it has not failed, or notices are switched off.")
-        return HttpResponseRedirect(console.address(notice))
+        if request.method == "POST":
+            if sending.retry(notice=notice, at=timezone.now()):
+                messages.success(request, "It is sent again within a minute or two.")
+            else:
+                messages.error(request, "It cannot be sent again: it has not failed, or notices are switched off.")
+            return HttpResponseRedirect(console.address(notice))
+        return self.ask(
+            request,
+            notice,
+            form=forms.Form(),
+            title="Send it again?",
+            deed="Send again",
+            explanation="It is tried for another day. It tells what it would have told then.",
+            facts=[("About", notice.get_kind_display()), ("Customer", notice.customer), ("Why", self.reason(notice))],
+        )
 
     @action(description="Send those that failed again", permissions=["retry"])
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:

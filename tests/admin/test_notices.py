@@ -259,10 +259,12 @@ def test_are_listed_and_sent_again(on: Program, customer: Customer, till: Till) 
     Notice.objects.filter(pk=notice.pk).update(state="failed", next_attempt_at=None)
     assert looker.post(pages.of(notice, "send-again")).status_code == 403
     assert Notice.objects.get(pk=notice.pk).state == "failed"
-    assert "It is sent again" in pages.text(sender.get(pages.of(notice, "send-again"), follow=True))
+    assert "Send it again?" in pages.text(sender.get(pages.of(notice, "send-again")))
+    assert Notice.objects.get(pk=notice.pk).state == "failed"
+    assert "It is sent again" in pages.text(sender.post(pages.of(notice, "send-again"), follow=True))
     sending.send(seconds=5)
     assert Notice.objects.get(pk=notice.pk).state == "sent"
-    assert "It cannot be sent again" in pages.text(sender.get(pages.of(notice, "send-again"), follow=True))
+    assert "It cannot be sent again" in pages.text(sender.post(pages.of(notice, "send-again"), follow=True))
 
     Notice.objects.filter(pk=notice.pk).update(state="failed", next_attempt_at=None, sent_at=None)
     chosen = {"action": "send_selected", "_selected_action": [str(notice.pk)]}
