@@ -72,6 +72,15 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Integrations",
+            "separator": True,
+            "items": [
+                _table("Webhook endpoints", "webhook", "events", "webhookendpoint"),
+                _table("Deliveries", "outbox", "events", "delivery"),
+                _table("Events", "bolt", "events", "event"),
+            ],
+        },
+        {
             "title": "System",
             "separator": True,
             "items": [_table("Job runs", "schedule", "jobs", "jobrun")],

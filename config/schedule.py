@@ -1,5 +1,6 @@
 """All jobs that run by themselves, and when: times are UTC. `manage.py worker` runs them."""
 
+from events import tasks as events
 from jobs.scheduling import Job, at
 from loyalty import tasks as service
 from notices import tasks as notices
@@ -12,6 +13,8 @@ JOBS = [
     Job(points.review_tiers, at(minute=10)),
     # Points that expire and tiers that fall soon, each told once; the days of programmes begin at different hours.
     Job(points.remind, at(hour="*/6", minute=20)),
+    # Events on their way to webhooks: one run after another.
+    Job(events.deliver, at(second="*/5")),
     # E-mails to customers, in the programmes that send any.
     Job(notices.send, at(minute="*")),
     # Answers, events and runs that were kept long enough.

@@ -17,9 +17,9 @@ from loyalty import data_folder, embedded
 env = environ.Env()
 
 
-def flag(name: str) -> bool:
+def flag(name: str, *, default: bool = False) -> bool:
     # env.bool() takes every word that it does not know for false, also a misspelt "ture".
-    value = env.str(name, default="false").lower()
+    value = env.str(name, default=str(default)).lower()
     if value not in ("true", "false", "1", "0"):
         raise ImproperlyConfigured(f"{name} is {value!r}: use true or false")
     return value in ("true", "1")
@@ -53,12 +53,19 @@ if EMBEDDED and not embedded.is_installed():
 
 DEBUG = flag("DEBUG")
 SECRET_KEY = data_folder.secret_key(DATA_DIR) if EMBEDDED else env.str("SECRET_KEY")
+# Former keys: with them secrets of webhooks can still be read, and sessions go on.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Addresses or ranges whose X-Forwarded-For is believed, for keys that are limited to the caller's address.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # How long a member may read with one token; whoever holds it is the member until then.
 MEMBER_TOKEN_SECONDS = number("MEMBER_TOKEN_SECONDS", default=900, least=60, most=3600)
+
+# Where webhooks may lead beside public addresses: into the network that the service stands in, or to its own machine,
+# which is what one tries it out with.
+WEBHOOKS_ALLOW_PRIVATE = flag("WEBHOOKS_ALLOW_PRIVATE")
+WEBHOOKS_ALLOW_LOOPBACK = flag("WEBHOOKS_ALLOW_LOOPBACK", default=EMBEDDED)
 
 # Only behind a proxy that speaks HTTPS and sets X-Forwarded-Proto itself: the header is believed.
 HTTPS = flag("HTTPS")
@@ -326,6 +333,7 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("loyalty/favicon.svg")}],
     # There is no other site to return to.
     "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.notices.add",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
     "STYLES": [lambda _: static("loyalty/console.css")],
     "SCRIPTS": [lambda _: static("loyalty/submit_once.js")],
@@ -346,6 +354,8 @@ LOGGING = {
         # A refusal is the caller's matter; a line for each would let a caller fill the disk.
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "CRITICAL"},
+        # Where webhooks lead, and what comes back, is the shop's.
+        "httpcore": {"level": "WARNING"},
         # How each run went is in the admin.
         "apscheduler": {"level": "WARNING"},
         "django_tasks": {"level": "WARNING"},

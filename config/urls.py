@@ -11,6 +11,7 @@ from cards.api import shop as cards_shop
 from cards.api import shop_tokens
 from cards.api import v1 as cards_v1
 from events.api import v1 as events_v1
+from events.api import v1_webhooks as webhooks
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
@@ -85,6 +86,28 @@ customers_face = [
     path("rewards/<str:reward_id>", rewards_v1.RewardsViewSet.as_view({"get": "retrieve", "patch": "update"})),
     path("events", events_v1.EventsViewSet.as_view({"get": "list"})),
     path("events/<str:event_id>", events_v1.EventsViewSet.as_view({"get": "retrieve"})),
+    path("webhook-endpoints", webhooks.WebhookEndpointsViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        "webhook-endpoints/<str:endpoint_id>",
+        webhooks.WebhookEndpointsViewSet.as_view({"get": "retrieve", "patch": "update", "delete": "delete"}),
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/rotate-secret",
+        webhooks.WebhookEndpointsViewSet.as_view({"post": "rotate"}),
+    ),
+    path("webhook-endpoints/<str:endpoint_id>/test", webhooks.WebhookEndpointsViewSet.as_view({"post": "test"})),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries",
+        webhooks.WebhookEndpointsViewSet.as_view({"get": "deliveries"}),
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>",
+        webhooks.WebhookEndpointsViewSet.as_view({"get": "delivery"}),
+    ),
+    path(
+        "webhook-endpoints/<str:endpoint_id>/deliveries/<str:delivery_id>/redeliver",
+        webhooks.WebhookEndpointsViewSet.as_view({"post": "redeliver"}),
+    ),
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 

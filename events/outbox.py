@@ -88,9 +88,14 @@ def _account_id(row: Any) -> uuid.UUID:
 def erase(*, owner_ids: Iterable[uuid.UUID]) -> None:
     """This will take out of the events of accounts and customers what they tell of a person. Those that tell an entry
     tell no more than the entry does."""
+    owners = list(owner_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE events_event SET data = jsonb_build_object('id', data->'id', 'object', data->'object',"
             " 'erased', TRUE) WHERE account_id = ANY(%s::uuid[]) AND data IS NOT NULL",
-            [list(owner_ids)],
+            [owners],
+        )
+        # A receiver may have answered with what it was told.
+        cursor.execute(
+            "UPDATE events_delivery SET answer = '' WHERE customer_id = ANY(%s::uuid[]) AND answer <> ''", [owners]
         )

@@ -42,7 +42,7 @@ class JobFilter(admin.SimpleListFilter):
     parameter_name = "job"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(job.name, _words(job.name)) for job in schedule.JOBS]
+        return [(job.name, str(JobRun(task_path=job.name))) for job in schedule.JOBS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobRun]) -> QuerySet[JobRun]:
         return queryset if self.value() is None else queryset.filter(task_path=self.value())
@@ -63,12 +63,12 @@ class OutcomeFilter(admin.SimpleListFilter):
 
 @admin.register(JobRun)
 class JobRunAdmin(console.ReadOnlyAdmin):
-    list_display = ("job", "outcome", "enqueued", "took", "figures")
+    list_display = ("job", "outcome", "when", "took", "figures")
     list_filter = (JobFilter, OutcomeFilter)
     ordering = ("-enqueued_at", "-id")
     fieldsets = (
         (None, {"fields": (("job", "outcome"), "figures", "error")}),
-        ("Record", {"fields": (("enqueued", "started", "ended"), ("took", "worker"))}),
+        ("Record", {"fields": (("when", "started", "ended"), ("took", "worker"))}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DBTaskResult]:
@@ -77,14 +77,14 @@ class JobRunAdmin(console.ReadOnlyAdmin):
 
     @display(description="Job")
     def job(self, run: JobRun) -> str:
-        return _words(run.task_path)
+        return str(run)
 
     @display(description="Outcome", label=COLOURS)
     def outcome(self, run: JobRun) -> str:
         return OUTCOMES[TaskResultStatus(run.status)]
 
-    @display(description="Due")
-    def enqueued(self, run: JobRun) -> str:
+    @display(description="When")
+    def when(self, run: JobRun) -> str:
         return _moment(run.enqueued_at)
 
     @display(description="Started")
@@ -107,8 +107,8 @@ class JobRunAdmin(console.ReadOnlyAdmin):
             return ENDED.get(run.exception_class_path, run.exception_class_path)
         if not isinstance(run.return_value, dict):
             return console.NOTHING
-        told = [f"{figure:,} {name.replace('_', ' ')}" for name, figure in run.return_value.items() if figure]
-        return ", ".join(told) or "Nothing to do"
+        told = [f"{name.replace('_', ' ')} {figure:,}" for name, figure in run.return_value.items() if figure]
+        return ", ".join(told).capitalize() or "Nothing to do"
 
     @display(description="Error")
     def error(self, run: JobRun) -> str | SafeString:
@@ -117,11 +117,6 @@ class JobRunAdmin(console.ReadOnlyAdmin):
     @display(description="Worker")
     def worker(self, run: JobRun) -> str:
         return ", ".join(run.worker_ids) or console.NOTHING
-
-
-def _words(task_path: str) -> str:
-    """This will write the name of a task as staff read it: points.tasks.review_tiers is Review tiers."""
-    return task_path.rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def _moment(value: datetime.datetime | None) -> str:

@@ -33,3 +33,7 @@ class JobRun(DBTaskResult):
         default_permissions = ("view",)
         verbose_name = "job run"
         verbose_name_plural = "job runs"
+
+    def __str__(self) -> str:
+        # points.tasks.review_tiers is Review tiers.
+        return self.task_path.rpartition(".")[2].replace("_", " ").capitalize()

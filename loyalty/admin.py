@@ -9,7 +9,6 @@ from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold import widgets
 from unfold.decorators import action, display
@@ -40,15 +39,21 @@ MANAGED = (
     "reward",
     "noticesettings",
     "noticetemplate",
+    "webhookendpoint",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate")),
+    *(
+        f"delete_{model}"
+        for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", "webhookendpoint")
+    ),
     "view_pointaccount",
     "view_pointtransaction",
     "view_rulebook",
     "view_rewardvoucher",
     "view_redemption",
+    "view_event",
+    "view_delivery",
     "view_jobrun",
     "use_redemption",
     "cancel_redemption",
@@ -67,6 +72,7 @@ OFFERED = (
     Scope.POINTS_MANAGE,
     Scope.POINTS_ADJUST,
     Scope.REWARDS_MANAGE,
+    Scope.WEBHOOKS_MANAGE,
 )
 
 
@@ -196,16 +202,20 @@ class ApiKeyAdmin(console.TableAdmin):
         obj.secret = secret
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": obj,
-            "title": "The key is made",
-            "key": obj,
-            "secret": obj.secret,
-            "address": console.address(obj),
-        }
-        return TemplateResponse(request, "admin/api_key_made.html", context)
+        return self.show_secret(
+            request,
+            obj,
+            title="The key is made. Copy its secret now",
+            warning="This is the only time the secret is shown. It is not stored: whoever loses it needs a new key.",
+            facts=[
+                ("Name", obj),
+                ("Programme", obj.program),
+                ("Key id", console.secret(obj.key_id)),
+                ("Secret", console.secret(obj.secret)),
+            ],
+            purpose="For the environment of the caller:",
+            lines=f"LOYALTY_API_KEY={obj.key_id}\nLOYALTY_API_SECRET={obj.secret}",
+        )
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         key = self.get_object(request, object_id)
@@ -312,7 +322,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "jobs"],
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "events", "jobs"],
             codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,

@@ -8,9 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import forms
-from django.contrib.admin import ShowFacets
+from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
@@ -71,6 +72,35 @@ class CappedList(ChangeList):
             raise IncorrectLookupParameters from failure
         # The head would say that the capped count is all there is.
         self.full_result_count = self.result_count
+
+
+class ProgramFilter(SimpleListFilter):
+    """One programme at a time: the index that sorts its rows begins with it. A search goes through all, and so does a
+    list that another parameter narrows."""
+
+    title = "programme"
+    parameter_name = "program"
+    narrowed_by: Sequence[str] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        self.is_narrow = any(request.GET.get(name) for name in (SEARCH_VAR, *self.narrowed_by))
+        return [(str(pk), name) for pk, name in Program.objects.order_by("name", "pk").values_list("pk", "name")]
+
+    def value(self) -> str | None:
+        known = [str(key) for key, _ in self.lookup_choices]
+        asked = super().value()
+        if asked in known:
+            return asked
+        return None if self.is_narrow else known[0]
+
+    def choices(self, changelist: Any) -> Any:
+        everything, *programs = super().choices(changelist)
+        return [everything, *programs] if self.is_narrow else programs
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        if self.value() is None:
+            return queryset.filter(program__in=Program.objects.values("pk"))
+        return queryset.filter(program__pk=str(self.value()))
 
 
 class ListField(forms.CharField):
@@ -204,6 +234,31 @@ class TableAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/ask.html", context)
 
+    def show_secret(
+        self,
+        request: HttpRequest,
+        row: "models.Model | Titled",
+        *,
+        title: str,
+        warning: str,
+        facts: Sequence[tuple[str, Any]],
+        purpose: str,
+        lines: str,
+    ) -> HttpResponse:
+        """This will answer the page that shows a secret, which is kept nowhere that a page could show it from again."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "title": title,
+            "warning": warning,
+            "facts": facts,
+            "purpose": purpose,
+            "lines": lines,
+            "address": address(row),
+        }
+        return TemplateResponse(request, "admin/secret.html", context)
+
 
 class ReadOnlyAdmin(TableAdmin):
     """Rows that only the ledger writes."""
@@ -268,6 +323,11 @@ def amount(points: Decimal, *, places: int, is_signed: bool = False) -> str:
 def address(row: models.Model | Titled) -> str:
     """This will answer where the row's page is."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def secret(text: str) -> SafeString:
+    """This will write an id or a secret that is copied as a whole."""
+    return format_html('<span class="console-secret">{}</span>', text)
 
 
 def link(row: models.Model, text: Any = None) -> SafeString:

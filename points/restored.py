@@ -7,20 +7,25 @@ lists until it has counted that far.
 
 from django.db import connections, transaction
 
+from events import restored
+
 # The lowest number that a transaction can have: before all that this server will count.
 FIRST = 3
 # What else is listed in that order, by programme.
-_OTHERS = ("cards_customer", "events_event", "rewards_reward")
+_OTHERS = ("cards_customer", "rewards_reward")
 
 
 def adopt() -> int:
     """This will put restored entries before all that come, in the order of their ids, and answer how many they were;
-    customers, events and rewards likewise.
+    customers, rewards, and events with their webhook endpoints likewise.
 
     Works as the owner, and keeps postings waiting meanwhile. Nothing else about any of them changes.
     """
     for table in _OTHERS:
         _adopt(table)
+    with transaction.atomic(using="owner"):
+        restored.adopt(first=FIRST)
+        _adopt("events_event")
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM loyalty_program p WHERE EXISTS ("

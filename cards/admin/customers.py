@@ -21,6 +21,7 @@ from cards.admin import deeds, erasing, merging
 from cards.admin.metadata import METADATA
 from cards.models import Customer
 from events import outbox
+from events.admin import events
 from events.models import EventType
 from loyalty import console
 from points import expiry, membership
@@ -262,7 +263,8 @@ class CustomerAdmin(console.TableAdmin):
             accounts = customer.accounts.select_related("definition", "program")
             tables = [*points["tables"], *holding.tables(request, list(accounts))]
         notice = format_html("{}. Nothing is changed here any more.", self.fate(customer)) if _is_over(customer) else ""
-        return points | {"tables": [*tables, *self._cards(request, customer)], "notice": notice}
+        tables += [*self._cards(request, customer), *events.of_customer(request, customer)]
+        return points | {"tables": tables, "notice": notice}
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
         if not request.user.has_perm("cards.view_card") and not request.user.has_perm("cards.change_card"):

@@ -24,6 +24,7 @@ POINTS = ["Customer points"]
 REWARDS = ["Rewards"]
 HOLDS = ["Holds and transfers"]
 EVENTS = ["Events"]
+WEBHOOKS = ["Webhooks"]
 
 LARGEST_PAGE = 100
 

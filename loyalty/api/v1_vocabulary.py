@@ -39,6 +39,8 @@ WORDS: Mapping[str, tuple[str, Any]] = {
 WORDS_IN_PATHS: Mapping[str, str] = {
     "customer_id": "Id of the customer, or the shop's own.",
     "event_id": "Id of an event.",
+    "delivery_id": "Id of a delivery.",
+    "endpoint_id": "Id of a webhook endpoint.",
     "hold_id": "Id of a hold.",
     "redemption_id": "Id of a redemption, or its code in any case.",
 }

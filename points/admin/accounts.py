@@ -1,6 +1,7 @@
 """Point accounts: what a customer has, which lots it lies in, and every entry that made it so. Nothing is edited."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,11 +24,15 @@ MOST_PAGES = 1000
 
 
 def ids_for(term: str) -> list[uuid.UUID]:
-    """This will answer the ids of the accounts that the customers of a search have or could have.
+    """This will answer the ids of the accounts that the customers of a search have or could have."""
+    return ids_of(search.customers(term).values_list("pk", "program_id")[:MOST_CUSTOMERS])
+
+
+def ids_of(customers: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> list[uuid.UUID]:
+    """This will answer the ids of the accounts that customers, each with its programme, have or could have.
 
     An account's id follows from its customer and its definition, so that no index over accounts is needed.
     """
-    customers = list(search.customers(term).values_list("pk", "program_id")[:MOST_CUSTOMERS])
     kinds: dict[uuid.UUID, list[uuid.UUID]] = {}
     for kind, program in PointDefinition.objects.values_list("pk", "program_id"):
         kinds.setdefault(program, []).append(kind)

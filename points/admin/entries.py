@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -34,33 +33,6 @@ COLOURS = {
 }
 
 
-class ProgramFilter(admin.SimpleListFilter):
-    """One programme at a time: the index that sorts entries begins with it. A search goes through all."""
-
-    title = "programme"
-    parameter_name = "program"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        self.is_narrow = bool(request.GET.get(SEARCH_VAR) or request.GET.get(AccountFilter.parameter_name))
-        return [(str(pk), name) for pk, name in Program.objects.order_by("name", "pk").values_list("pk", "name")]
-
-    def value(self) -> str | None:
-        known = [str(key) for key, _ in self.lookup_choices]
-        asked = super().value()
-        if asked in known:
-            return asked
-        return None if self.is_narrow else known[0]
-
-    def choices(self, changelist: Any) -> Any:
-        everything, *programs = super().choices(changelist)
-        return [everything, *programs] if self.is_narrow else programs
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
-        if self.value() is None:
-            return queryset.filter(program__in=Program.objects.values("pk"))
-        return queryset.filter(program__pk=str(self.value()))
-
-
 class AccountFilter(admin.SimpleListFilter):
     """The entries of the account that a link named."""
 
@@ -79,6 +51,10 @@ class AccountFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[PointTransaction]) -> QuerySet[PointTransaction]:
         known = [key for key, _ in self.lookup_choices]
         return queryset.filter(account__pk=str(self.value())) if self.value() in known else queryset
+
+
+class ProgramFilter(console.ProgramFilter):
+    narrowed_by = (AccountFilter.parameter_name,)
 
 
 @admin.register(PointTransaction)

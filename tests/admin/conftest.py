@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from cards.models import Card, Customer
+from events.models import WebhookEndpoint
 from loyalty.models import Program
 from points import definitions
 from points.models import AccountRef, PointDefinition
@@ -18,10 +19,11 @@ from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
 WORDS = ["voucherrule", "descriptiontext", "reward", "noticesettings", "noticetemplate"]
-LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption"]
-LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS]
-MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS]
-REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", "noticetemplate"]
+HOOKS = ["webhookendpoint"]
+LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption", "event", "delivery"]
+LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS, *HOOKS]
+MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS, *HOOKS]
+REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", *HOOKS]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 CASHIER = ["use_till"]
@@ -37,6 +39,13 @@ MANAGER = [
 def at_noon() -> Iterator[None]:
     with time_machine.travel(NOON, tick=False):
         yield
+
+
+@pytest.fixture(autouse=True)
+def quiet(at_noon: None) -> Iterator[None]:
+    """Leaves nothing behind that other tests would send."""
+    yield
+    WebhookEndpoint.objects.filter(deleted_at=None).update(deleted_at=NOON)
 
 
 @pytest.fixture

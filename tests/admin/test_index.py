@@ -19,6 +19,7 @@ def test_groups_links_by_what_people_do(superuser: Browser) -> None:
         "Look into the ledger",
         "Decide what is earned",
         "Set up the programme",
+        "Integrations",
         "Manage staff",
     ):
         assert task in page

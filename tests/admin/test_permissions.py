@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from cards.models import Card, Customer
+from events import deliveries, endpoints
+from events.models import Delivery, Event, WebhookEndpoint
 from loyalty import api_keys
 from loyalty.models import ApiKey, Program
 from points.models import (
@@ -24,20 +26,24 @@ from points.models import (
 )
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
-from tests.points.till import Till
+from tests.points.till import NOON, Till
 from tiers.models import Tier, TierScheme
 
 RULES = [Tier, TierScheme, EarningRule, EarningScheme, Campaign]
-LOOKED_AT = [Customer, Card, PointAccount, PointTransaction, PointDefinition, Program, Rulebook, *RULES]
+TOLD = [WebhookEndpoint, Delivery, Event]
+LOOKED_AT = [Customer, Card, PointAccount, PointTransaction, PointDefinition, Program, Rulebook, *RULES, *TOLD]
 
 
 @pytest.fixture
 def rows(program: Program, definition: PointDefinition, card: Card, till: Till) -> dict[type[models.Model], Any]:
     """A row of every table."""
+    endpoint = endpoints.create(program=program, url="https://shop.example/events", event_types=["*"])
+    delivery = deliveries.send_test(program=program, endpoint_id=endpoint.pk, at=NOON)
     entry = till.award(100)
     key, _ = api_keys.generate(program=program, name="till")
     program.campaigns.create(code="double", name="Double days", factor=2)
     found = [program, definition, card, card.customer, till.row(), PointTransaction.objects.get(pk=entry.pk), key]
+    found += [endpoint, delivery, program.events.get(subject_id=entry.pk)]
     found += [model.objects.filter(program=program).latest("pk") for model in [Rulebook, *RULES]]
     return {type(row): row for row in found}
 
@@ -78,6 +84,12 @@ CHANGES = [
     (Tier, "remove"),
     (EarningRule, "remove"),
     (Campaign, "remove"),
+    (WebhookEndpoint, "test"),
+    (WebhookEndpoint, "pause"),
+    (WebhookEndpoint, "resume"),
+    (WebhookEndpoint, "rotate"),
+    (WebhookEndpoint, "remove"),
+    (Delivery, "redeliver"),
 ]
 
 
@@ -106,7 +118,7 @@ def test_only_those_erase_who_may(
 
 
 @pytest.mark.parametrize("role", ["viewer", "adjuster"])
-@pytest.mark.parametrize("model", [Program, ApiKey, PointDefinition, Customer, *RULES])
+@pytest.mark.parametrize("model", [Program, ApiKey, PointDefinition, Customer, WebhookEndpoint, *RULES])
 def test_only_a_manager_adds_rows(
     request: pytest.FixtureRequest, manager: Browser, role: str, model: type[models.Model]
 ) -> None:
@@ -135,7 +147,7 @@ def test_a_manager_does_not_adjust(manager: Browser, rows: dict[Any, Any]) -> No
     assert manager.get(pages.of(rows[Customer], "adjust")).status_code == 403
 
 
-@pytest.mark.parametrize("model", [PointAccount, PointTransaction])
+@pytest.mark.parametrize("model", [PointAccount, PointTransaction, Delivery, Event])
 def test_nobody_adds_changes_or_deletes_what_the_ledger_writes(
     superuser: Browser, rows: dict[Any, Any], till: Till, model: Any
 ) -> None:

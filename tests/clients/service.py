@@ -28,7 +28,7 @@ def serving(output: Path) -> Iterator[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "config.server"],
             cwd=settings.BASE_DIR,
-            env=_environment(port) | {"PARENT_PIPE": str(its_end)},
+            env=environment(port) | {"PARENT_PIPE": str(its_end)},
             pass_fds=[its_end],
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -43,7 +43,8 @@ def serving(output: Path) -> Iterator[str]:
         process.wait(PATIENCE)
 
 
-def _environment(port: int) -> dict[str, str]:
+def environment(port: int) -> dict[str, str]:
+    """This will answer the variables of a process of the service on the database of the tests."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return kept | {
         "DATABASE_URL": address(connections["default"].settings_dict),
@@ -60,7 +61,9 @@ def address(database: dict[str, Any]) -> str:
     """This will answer the address by which Django knows a database, as DATABASE_URL has it."""
     who = ":".join(urllib.parse.quote(database[name], safe="") for name in ("USER", "PASSWORD"))
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
-    query = urllib.parse.urlencode({name: value for name, value in where.items() if value})
+    # To libpq a plus sign is no space.
+    kept = {name: value for name, value in where.items() if value}
+    query = urllib.parse.urlencode(kept, quote_via=urllib.parse.quote)
     return f"postgresql://{who}@/{urllib.parse.quote(database['NAME'], safe='')}?{query}"
 
 

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from loyalty import idempotency
+from jobs.models import JobRun
+from loyalty import idempotency, tasks
 from loyalty.models import IdempotencyRecord
 from tests.points.threads import at_once
 
@@ -68,3 +69,22 @@ def test_finishes_in_one_run_also_where_two_run_at_once(owner_id: uuid.UUID, mon
     told = at_once(purge, purge)
     assert sum(int(line.split()[0]) for line in told) == 95
     assert remembered(owner_id) == {"new"}
+
+
+# The job
+
+
+def test_runs_by_itself_and_purges_old_runs_of_jobs_too(owner_id: uuid.UUID) -> None:
+    remember(owner_id, "of 29 days", days=29)
+    remember(owner_id, "of 31 days", days=31)
+    now = timezone.now()
+    ended = {days: now - datetime.timedelta(days=days) for days in (13, 15)}
+    kept, _ = (
+        JobRun.objects.create(args_kwargs={}, run_after=at, finished_at=at, status="SUCCESSFUL", backend_name="default")
+        for at in ended.values()
+    )
+    waiting = tasks.purge.enqueue()
+    assert tasks.purge.call() == {"answers_purged": 1, "runs_purged": 1}
+    assert remembered(owner_id) == {"of 29 days"}
+    assert {str(run.pk) for run in JobRun.objects.filter(pk__in=[kept.pk, waiting.id])} == {str(kept.pk), waiting.id}
+    JobRun.objects.filter(pk=waiting.id).delete()

@@ -73,16 +73,28 @@ class Run:
 
     def web_server(self) -> int:
         """The process whose workers answer."""
-        listed = subprocess.run(
-            ["ps", "-eo", "pid,ppid,args", "-ww"], capture_output=True, text=True, check=True
-        ).stdout
-        rows = [line.split(maxsplit=2) for line in listed.splitlines()]
-        return next(int(pid) for pid, parent, args in rows if parent == str(self.process.pid) and "server" in args)
+        return next(pid for pid, args in _children(self.process.pid) if "server" in args)
+
+    def worker(self) -> tuple[int, dict[str, int]]:
+        """The process that sees to the jobs, and those that it started, by what they are."""
+        mine = _children(self.process.pid)
+        pid = next((pid for pid, args in mine if args.endswith("manage.py worker")), 0)
+        return pid, {args.split()[3]: child for child, args in _children(pid) if "config.worker" in args}
 
     def processes(self) -> list[str]:
         """The command lines of all that belongs to it, Postgres and the server's workers among them."""
         listed = subprocess.run(["ps", "-eo", "pid,args", "-ww"], capture_output=True, text=True, check=True).stdout
         return [line for line in listed.splitlines() if str(self.data_dir) in line]
+
+
+def _children(parent: int) -> list[tuple[int, str]]:
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args", "-ww"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [(int(pid), args) for pid, its_parent, args in rows if its_parent == str(parent)]
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -150,6 +162,33 @@ def test_stops_everything_that_it_started(service, port, number):
     assert service.end(number) == 0
     assert service.processes() == []
     assert is_free(port)
+
+
+def test_runs_the_jobs_as_long_as_it_serves(service):
+    eventually(lambda: len(service.worker()[1]) == 3)
+    worker, processes = service.worker()
+    assert processes.keys() == {"scheduler", "default", "deliveries"}
+    assert service.end() == 0
+    assert not any(is_running(pid) for pid in (worker, *processes.values()))
+
+
+def test_starts_the_worker_again_when_it_is_killed(service):
+    eventually(lambda: len(service.worker()[1]) == 3)
+    worker, processes = service.worker()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: "The worker had died" in service.output.read_text() and len(service.worker()[1]) == 3)
+    assert service.worker()[0] != worker
+    eventually(lambda: not any(is_running(pid) for pid in processes.values()))
+    assert service.health() == (200, None)
+
+
+def test_leaves_no_worker_behind_when_it_is_killed(service):
+    eventually(lambda: len(service.worker()[1]) == 3)
+    worker, processes = service.worker()
+    service.end(signal.SIGKILL)
+    eventually(lambda: not any(is_running(pid) for pid in (worker, *processes.values())))
+    # Its worker was the last to leave the database, and stopped it.
+    eventually(lambda: service.processes() == [])
 
 
 def test_answers_503_until_the_killed_database_is_back(service):

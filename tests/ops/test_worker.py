@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from django_tasks import TaskResultStatus
 
@@ -120,14 +120,10 @@ def _finished() -> Any:
     return JobRun.objects.filter(status__in=FINISHED).order_by("finished_at")
 
 
-def is_waiting_for_a_lock() -> bool:
-    # Not in the transaction that holds it, which would see the same activity for ever.
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            " AND query LIKE %s",
-            ["%lock_accounts%"],
-        )
+def is_waited_for() -> bool:
+    """Whether somebody waits for what the transaction of the test has locked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))")
         return cursor.rowcount > 0
 
 
@@ -170,7 +166,7 @@ def test_sweeps_nothing_twice_where_two_machines_sweep_at_once(program, machines
         for _ in range(2):
             machines()
         eventually(lambda: JobRun.objects.filter(status=TaskResultStatus.RUNNING).count() == 2)
-        eventually(is_waiting_for_a_lock)
+        eventually(is_waited_for)
     both = finished(2)
     assert [run.status for run in both] == [TaskResultStatus.SUCCESSFUL] * 2
     assert both[0].worker_ids != both[1].worker_ids
@@ -187,7 +183,7 @@ def test_goes_on_after_it_was_killed_in_mid_sweep(program, machines):
     machine = machines()
     with transaction.atomic():
         PointAccount.objects.select_for_update(no_key=True).get(pk=made[40].account.id)
-        eventually(is_waiting_for_a_lock)
+        eventually(is_waited_for)
         machine.kill()
         assert made[0].history() == SWEPT
         assert made[40].history() == SWEPT[:1]
@@ -210,7 +206,7 @@ def test_starts_again_what_was_killed_and_notes_what_that_was_at(program, machin
     machine = machines()
     with transaction.atomic():
         PointAccount.objects.select_for_update(no_key=True).get(pk=till.account.id)
-        eventually(is_waiting_for_a_lock)
+        eventually(is_waited_for)
         before = machine.children()
         assert before.keys() == {"scheduler", "default", "deliveries"}
         os.kill(before["default"], signal.SIGKILL)
@@ -248,13 +244,15 @@ def test_leaves_nothing_behind_when_it_is_killed(machines):
 # When it runs
 
 
-def test_is_enqueued_once_for_each_time_that_it_is_due(monkeypatch):
+def test_is_enqueued_once_for_each_time_that_it_is_due():
     make_due()
     for number in range(5):
         due_at = timezone.now() + datetime.timedelta(minutes=number)
         answers = at_once(*times(6, lambda due_at=due_at: scheduling.enqueue(SETTLE, due_at=due_at)))
         assert sorted(answers) == [False] * 5 + [True]
         JobRun.objects.filter(status=TaskResultStatus.READY).update(status=TaskResultStatus.SUCCESSFUL)
+        # Also where the run is over by then.
+        assert scheduling.enqueue(SETTLE, due_at=due_at) is False
     assert JobRun.objects.count() == 5
     # Whose clock is behind comes too late.
     assert scheduling.enqueue(SETTLE, due_at=timezone.now()) is False

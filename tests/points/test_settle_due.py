@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from loyalty import errors, pace
 from loyalty.models import Program
-from points import definitions, ledger
+from points import definitions, due, ledger
 from tests.factories import make_account, make_definition
 from tests.points.threads import at_once
 from tests.points.till import Till, breaches, some_id, tills
@@ -83,6 +83,7 @@ def test_writes_nothing_twice(program: Program) -> None:
 
 def test_finishes_its_backlog_in_one_run(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     made = untouched(program, 7)
+    monkeypatch.setattr(due, "PAGE", 3)
     monkeypatch.setattr(pace, "MOST", 2)
     assert run() == (7 * 2, 7)
     assert {till.balance for till in made} == {0}

@@ -1,0 +1,66 @@
+"""How events and what receivers answer are written for staff."""
+
+import http
+import json
+
+import orjson
+
+from events.models import TEST, Delivery, EventType, Fault
+from loyalty import console
+
+_SHOWN = 60
+_TEST = "Test"
+
+
+def kind(code: str) -> str:
+    """This will write a type of events in words."""
+    return _TEST if code == TEST else dict(EventType.choices).get(code, code)
+
+
+def kind_and_code(code: str) -> str:
+    """This will write a type of events in words, and as receivers see it."""
+    return f"{kind(code)} ({code})"
+
+
+def shortened(text: str) -> str:
+    """This will write so much of an address that it is known by."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def status(delivery: Delivery) -> str:
+    """This will write the status that the last attempt was answered, with its name: 404 Not Found."""
+    if delivery.status_code is None:
+        return console.NOTHING
+    try:
+        return f"{delivery.status_code} {http.HTTPStatus(delivery.status_code).phrase}"
+    except ValueError:
+        return str(delivery.status_code)
+
+
+def answer(delivery: Delivery) -> str:
+    """This will write what came of the last attempt."""
+    if delivery.status_code is not None:
+        # It was answered, and yet not in time, for example.
+        says_all = delivery.fault in ("", Fault.STATUS)
+        return status(delivery) if says_all else f"{status(delivery)}: {fault(delivery)}"
+    return fault(delivery)
+
+
+def fault(delivery: Delivery) -> str:
+    """This will write why the last attempt failed."""
+    return str(Fault(delivery.fault).label) if delivery.fault else console.NOTHING
+
+
+def lasted(delivery: Delivery) -> str:
+    """This will write how long the last attempt took."""
+    if delivery.milliseconds is None:
+        return console.NOTHING
+    if delivery.milliseconds < 1000:
+        return f"{delivery.milliseconds}\N{NO-BREAK SPACE}ms"
+    return f"{delivery.milliseconds / 1000:.1f}\N{NO-BREAK SPACE}s"
+
+
+def spread(body: bytes) -> str:
+    """This will write JSON over lines, each number with the digits that it has."""
+    told = json.loads(body, parse_float=orjson.Fragment, parse_int=orjson.Fragment)
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
