@@ -90,8 +90,6 @@ def _make(program: Program, people: Sequence[Person]) -> frozenset[uuid.UUID]:
         for person in people
     ]
     Customer.objects.bulk_create(customers, ignore_conflicts=True)
-    made = program.customers.filter(pk__in=[customer.pk for customer in customers]).order_by("pk")
-    outbox.record(EventType.CUSTOMER_CREATED, made, program=program)
     owners = _named(program, people).order_by("pk")
     # Of two that run at once, the second sees the cards of the first.
     owner_ids = list(dict.fromkeys(owners.select_for_update(no_key=True).values_list(_OWNER, flat=True)))
@@ -100,9 +98,12 @@ def _make(program: Program, people: Sequence[Person]) -> frozenset[uuid.UUID]:
         with_card = set(program.cards.filter(customer_id__in=owner_ids).values_list("customer_id", flat=True))
         owner_ids = [pk for pk in owner_ids if pk not in with_card]
         if not owner_ids:
+            tried = frozenset(customer.pk for customer in customers)
+            made = program.customers.filter(pk__in=tried).order_by("pk")
+            outbox.record(EventType.CUSTOMER_CREATED, made, program=program)
             issued = program.cards.filter(pk__in=drawn).order_by("pk")
             outbox.record(EventType.CARD_CREATED, issued, program=program)
-            return frozenset(customer.pk for customer in customers)
+            return tried
         cards = [Card(program=program, customer_id=pk, number=membership.draw_number()) for pk in owner_ids]
         Card.objects.bulk_create(cards, ignore_conflicts=True)
         drawn += [card.pk for card in cards]

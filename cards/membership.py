@@ -220,11 +220,13 @@ def change(
     with transaction.atomic():
         # Whoever erases the customer waits for this, or has been waited for.
         people = Customer.objects.select_for_update(no_key=True).filter(pk=card.customer_id, erased_at=None)
-        if not list(people.values_list("pk")):
+        customer = people.first()
+        if customer is None:
             raise CardNotFound(ids.public("card", card.pk))
-        if _save(card.customer, name=name, phone=phone):
-            outbox.record(EventType.CUSTOMER_UPDATED, [card.customer], program=card.program)
+        card.customer = customer
         _save(card, design=design, metadata=metadata)
+        if _save(customer, name=name, phone=phone):
+            outbox.record(EventType.CUSTOMER_UPDATED, [customer], program=card.program)
     return card
 
 

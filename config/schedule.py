@@ -5,9 +5,12 @@ from jobs.scheduling import Job, at
 from loyalty import tasks as service
 from notices import tasks as notices
 from points import tasks as points
+from rewards import tasks as rewards
 
 JOBS = [
-    # Points that start or end, holds and codes that lapse, in accounts that nobody touches.
+    # Codes that nobody used in time, before the points: those that a code gives back may have ended since.
+    Job(rewards.lapse_codes, at(minute="4-59/5")),
+    # Points that start or end and holds that lapse, in accounts that nobody touches.
     Job(points.settle, at(minute="*/5")),
     # Tiers that fall, or that other thresholds moved, in such accounts.
     Job(points.review_tiers, at(minute=10)),

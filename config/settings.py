@@ -321,7 +321,7 @@ EVENT_OBJECTS = {
 }
 
 # How long events are told; who was sent one has it.
-EVENTS_KEPT_DAYS = number("EVENTS_KEPT_DAYS", default=90, least=1, most=3650)
+EVENTS_KEPT_DAYS = number("EVENTS_KEPT_DAYS", default=90, least=7, most=3650)
 
 # The admin
 

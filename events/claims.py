@@ -34,6 +34,17 @@ RETURNING id
 """
 
 
+_RENEW = """
+UPDATE events_webhookendpoint SET claimed_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE id IN (
+    SELECT id FROM events_webhookendpoint
+    WHERE id = ANY(%(mine)s::uuid[]) AND claimed_by = %(worker)s AND claimed_until > clock_timestamp()
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING id
+"""
+
+
 def claim(*, worker: uuid.UUID, most: int, at: datetime.datetime) -> list[uuid.UUID]:
     """This will give the worker so many endpoints at most that have something to send and that no other worker has,
     those first that had their turn the longest ago."""
@@ -42,15 +53,18 @@ def claim(*, worker: uuid.UUID, most: int, at: datetime.datetime) -> list[uuid.U
         return [endpoint_id for (endpoint_id,) in cursor.fetchall()]
 
 
-def renew(*, worker: uuid.UUID, endpoint_ids: list[uuid.UUID]) -> set[uuid.UUID]:
-    """This will let the worker keep endpoints for another while, and answer which ones it has."""
+def renew(*, worker: uuid.UUID, endpoint_ids: list[uuid.UUID]) -> tuple[set[uuid.UUID], set[uuid.UUID]]:
+    """This will let the worker keep endpoints for another while, and answer which ones that were, and which ones it has
+    lost. Those that somebody has locked are neither: one endpoint must not cost the others their time."""
     with connection.cursor() as cursor:
+        cursor.execute(_RENEW, {"seconds": LEASE_SECONDS, "mine": endpoint_ids, "worker": worker})
+        kept = {endpoint_id for (endpoint_id,) in cursor.fetchall()}
         cursor.execute(
-            "UPDATE events_webhookendpoint SET claimed_until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE id = ANY(%s::uuid[]) AND claimed_by = %s AND claimed_until > clock_timestamp() RETURNING id",
-            [LEASE_SECONDS, endpoint_ids, worker],
+            "SELECT id FROM events_webhookendpoint WHERE id = ANY(%s::uuid[])"
+            " AND (claimed_by IS DISTINCT FROM %s OR claimed_until <= clock_timestamp())",
+            [endpoint_ids, worker],
         )
-        return {endpoint_id for (endpoint_id,) in cursor.fetchall()}
+        return kept, {endpoint_id for (endpoint_id,) in cursor.fetchall()} - kept
 
 
 def release(*, worker: uuid.UUID, endpoint_ids: list[uuid.UUID]) -> None:

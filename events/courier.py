@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 MOST_ENDPOINTS = 100
 AT_ONCE = 8
 # Deliveries of an endpoint that are held in memory.
-AHEAD = 200
+AHEAD = 50
 LOOK_SECONDS = 0.5
 RENEW_SECONDS = 2
 # What is answered within this time is written down together.
@@ -138,12 +138,17 @@ class _Office:
             mine = [*self.couriers]
             asked = time.monotonic()
             try:
-                kept = await self.in_database(functools.partial(claims.renew, worker=self.worker, endpoint_ids=mine))
+                kept, lost = await self.in_database(
+                    functools.partial(claims.renew, worker=self.worker, endpoint_ids=mine)
+                )
             except _AWAY as failure:
                 logger.warning("Leases of endpoints wait for the database: %s", failure)
                 continue
-            for endpoint_id in mine:
-                self.leases[endpoint_id] = asked + claims.LEASE_SECONDS if endpoint_id in kept else 0
+            for endpoint_id in self.couriers:
+                if endpoint_id in kept:
+                    self.leases[endpoint_id] = asked + claims.LEASE_SECONDS
+                elif endpoint_id in lost:
+                    self.leases[endpoint_id] = 0
 
     def _bury(self) -> None:
         for endpoint_id, courier in [*self.couriers.items()]:

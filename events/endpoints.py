@@ -91,7 +91,8 @@ def change(
             setattr(endpoint, name, value)
         if said:
             endpoint.save(update_fields=said)
-        if is_active is True and endpoint.paused_at is not None:
+        if is_active is True or (endpoint.paused_at is None and "url" in said):
+            # What was wrong may be mended.
             resume(endpoint, at=at)
         elif is_active is False and endpoint.paused_at is None:
             endpoint.paused_at = at
@@ -134,6 +135,8 @@ def rotate_secret(*, program: Program, endpoint_id: uuid.UUID | None, at: dateti
         endpoint.previous_secret_until = at + BOTH_VALID
         endpoint.sealed_secret = sealing.seal(sealing.new_secret())
         endpoint.save(update_fields=["sealed_secret", "sealed_previous_secret", "previous_secret_until"])
+        if endpoint.paused_at is None:
+            resume(endpoint, at=at)
     return endpoint
 
 

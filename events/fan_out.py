@@ -22,7 +22,7 @@ class _Row(NamedTuple):
     type: str
     sequence: int | None
     is_new: bool
-    # The event of the account's entry before it.
+    # The account's event before it: by its number, or, of those without one, by its id.
     previous_id: uuid.UUID | None
     previous_comes_later: bool
 
@@ -42,8 +42,14 @@ SELECT p.id, p.xid::text, p.account_id, p.customer_id, p.type, p.sequence,
     NOT pg_visible_in_snapshot(p.xid, %(made_in)s::pg_snapshot),
     before.id, COALESCE((before.xid, before.id) > (p.xid, p.id), FALSE)
 FROM page p LEFT JOIN LATERAL (
-    SELECT b.id, b.xid FROM events_event b
-    WHERE b.account_id = p.account_id AND b.sequence < p.sequence ORDER BY b.sequence DESC LIMIT 1
+    (
+        SELECT b.id, b.xid FROM events_event b
+        WHERE b.account_id = p.account_id AND b.sequence < p.sequence ORDER BY b.sequence DESC LIMIT 1
+    ) UNION ALL (
+        SELECT b.id, b.xid FROM events_event b
+        WHERE p.sequence IS NULL AND b.account_id = p.account_id AND b.sequence IS NULL AND b.id < p.id
+        ORDER BY b.id DESC LIMIT 1
+    )
 ) before ON TRUE
 ORDER BY p.xid, p.id
 """
@@ -116,14 +122,14 @@ def _closed(rows: list[_Row]) -> list[_Row]:
 
 
 def _in_order(rows: list[_Row]) -> Iterable[_Row]:
-    """This will answer rows in the list's order, but those of each account by their sequence, in the same places."""
-    places: dict[uuid.UUID, list[_Row]] = {}
+    """This will answer rows in the list's order, but those of each account by their numbers, and those of it without a
+    number by their ids, in the same places: ids are made under the account's lock."""
+    places: dict[tuple[uuid.UUID, bool], list[_Row]] = {}
     for row in rows:
-        if row.sequence is not None:
-            places.setdefault(row.account_id, []).append(row)
-    turns = {account: iter(sorted(own, key=lambda row: row.sequence or 0)) for account, own in places.items()}
+        places.setdefault((row.account_id, row.sequence is None), []).append(row)
+    turns = {group: iter(sorted(own, key=lambda row: (row.sequence or 0, row.id))) for group, own in places.items()}
     for row in rows:
-        yield row if row.sequence is None else next(turns[row.account_id])
+        yield next(turns[row.account_id, row.sequence is None])
 
 
 def _is_wanted(row: _Row, endpoint: WebhookEndpoint) -> bool:

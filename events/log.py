@@ -11,6 +11,14 @@ from events.models import Event, EventType
 from loyalty import errors, xids
 from loyalty.models import Program
 
+# The types that tell an entry, and have its number.
+OF_ENTRIES = frozenset(
+    {
+        *(EventType.POINTS_EARNED, EventType.POINTS_REDEEMED, EventType.POINTS_ADJUSTED, EventType.POINTS_REVERSED),
+        *(EventType.POINTS_EXPIRED, EventType.POINTS_ACTIVATED, EventType.POINTS_HELD, EventType.POINTS_RELEASED),
+        EventType.POINTS_TRANSFERRED,
+    }
+)
 # As many are deleted by one statement.
 BATCH = 10_000
 
@@ -33,6 +41,9 @@ def of_program(
     events = program.events.order_by("xid", "id")
     if kind is not None:
         events = events.filter(type=kind)
+        if kind not in OF_ENTRIES:
+            # What the index of types says.
+            events = events.filter(sequence=None)
     if account_ids is not None:
         events = events.filter(account_id__in=account_ids)
     return xids.settled(events)

@@ -88,7 +88,15 @@ class Event(models.Model):
                 name="event_with_a_sequence_tells_an_entry",
             ),
         ]
-        indexes = [models.Index(fields=["program", "xid", "id"], name="event_program_xid")]
+        indexes = [
+            models.Index(fields=["program", "xid", "id"], name="event_program_xid"),
+            # Lists of one type, which may be rare; those of entries are not, and cost no index.
+            models.Index(
+                fields=["program", "type", "xid", "id"],
+                condition=models.Q(sequence=None),
+                name="event_program_type",
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.type)

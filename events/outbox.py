@@ -91,8 +91,8 @@ def erase(*, owner_ids: Iterable[uuid.UUID]) -> None:
     owners = list(owner_ids)
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE events_event SET data = jsonb_build_object('id', data->'id', 'object', data->'object',"
-            " 'erased', TRUE) WHERE account_id = ANY(%s::uuid[]) AND data IS NOT NULL",
+            "UPDATE events_event SET data = jsonb_strip_nulls(jsonb_build_object('id', data->'id', 'object',"
+            " data->'object', 'erased', TRUE)) WHERE account_id = ANY(%s::uuid[]) AND data IS NOT NULL",
             [owners],
         )
         # A receiver may have answered with what it was told.

@@ -24,6 +24,8 @@ TestWriter = Callable[[WebhookEndpoint, Delivery], bytes]
 
 # So many deliveries have failed, each for the first time, since one arrived: the endpoint is tried with one at a time.
 DOWN_AFTER = 5
+# So many pages of events that an endpoint does not want are passed over in one round.
+MOST_PAGES = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ class Round:
 
 _RECORD = """
 UPDATE events_delivery d SET attempts = d.attempts + 1, attempted_at = o.at, milliseconds = o.milliseconds,
-    status_code = o.status_code, answer = o.answer, fault = o.fault, delivered_at = o.delivered_at,
+    status_code = o.status_code, answer = CASE WHEN EXISTS (
+        -- Its customer was erased while it was under way.
+        SELECT FROM events_event e WHERE e.account_id = d.account_id AND e.id = d.event_id AND e.data ? 'erased'
+    ) THEN '' ELSE o.answer END, fault = o.fault, delivered_at = o.delivered_at,
     retries = o.retries, failing_since = o.failing_since, next_attempt_at = o.next_attempt_at
 FROM unnest(%(ids)s::uuid[], %(at)s::timestamptz[], %(milliseconds)s::int[], %(statuses)s::int[], %(answers)s::text[],
     %(faults)s::text[], %(delivered)s::timestamptz[], %(retries)s::int[], %(failing)s::timestamptz[],
@@ -94,13 +99,26 @@ def next_round(
             # One at a time, and only when it is time.
             room = 0 if busy or (endpoint.probe_at and endpoint.probe_at > at) else min(room, 1)
         parcels = _load(endpoint, busy, room, writers, at)
-        if len(parcels) < room and fan_out.fan_out(endpoint, at=at):
+        if len(parcels) < room and _fan_out(endpoint, at):
             endpoint.save(update_fields=["cursor_xid", "cursor_id", "last_position"])
             taken = {*busy, *(parcel.lane for parcel in parcels)}
             parcels += _load(endpoint, taken, room - len(parcels), writers, at)
         secrets = endpoints.secrets_of(endpoint, at=at)
         target = Target(url=endpoint.url, secrets=secrets, signs_body=endpoint.signs_body)
         return Round(target=target, failures=endpoint.failures, parcels=parcels)
+
+
+def _fan_out(endpoint: WebhookEndpoint, at: datetime.datetime) -> bool:
+    """This will make deliveries of new events, and go on to the next ones where the endpoint wants none of them; it
+    answers whether it got any further."""
+    before = endpoint.last_position
+    seen = 0
+    for _ in range(MOST_PAGES):
+        found = fan_out.fan_out(endpoint, at=at)
+        seen += found
+        if not found or endpoint.last_position > before:
+            break
+    return seen > 0
 
 
 def _record(endpoint: WebhookEndpoint, attempted: Mapping[Parcel, Outcome]) -> None:
@@ -146,13 +164,14 @@ def _judge(endpoint: WebhookEndpoint, attempted: Mapping[Parcel, Outcome], at: d
     if not attempted:
         return
     before = (endpoint.failures, endpoint.probe_at, endpoint.paused_at)
-    failed = {parcel: outcome for parcel, outcome in attempted.items() if outcome.fault}
-    if len(failed) < len(attempted):
+    # A test that fails says no more than it was asked for.
+    failed = {parcel: outcome for parcel, outcome in attempted.items() if outcome.fault and not parcel.is_test}
+    if any(outcome.fault is None for outcome in attempted.values()):
         if endpoint.failures >= DOWN_AFTER:
             # It is back: what waits for its turn need not wait for hours.
             endpoint.deliveries.filter(delivered_at=None, next_attempt_at__gt=at).update(next_attempt_at=at)
         endpoint.failures, endpoint.probe_at = 0, None
-    else:
+    elif failed:
         _count_failures(endpoint, failed, at)
     if any(_is_given_up(parcel, outcome) for parcel, outcome in failed.items()) and endpoint.paused_at is None:
         endpoint.paused_at, endpoint.gave_up = at, True

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import F, Q
 
-from points import ledger, reading, rules, statements
+from points import histories, reading, rules, statements
 from points.hold_models import Hold
 from points.lots import NEVER, SNAPSHOT_COLUMNS, ZERO, Lot, Lots, Snapshot
 from points.models import AccountRef, PointAccount, PointLot, PointTransaction
@@ -71,8 +71,7 @@ class Explanation:
 
 def of(*, account: AccountRef, at: datetime.datetime) -> Explanation:
     """This will write what fell due by `at` in an account, and explain what it has. All of it is of one moment."""
-    if PointAccount.objects.filter(pk=account.id, next_due_at__lte=at).exists():
-        ledger.settle([account], at=at)
+    histories.settle(account=account, at=at)
     with reading.one_moment():
         statement = statements.balance(account=account, at=at, days=LONGEST_LOOK_AHEAD)
         holds = list(Hold.objects.filter(account_id=account.id, status=Hold.Status.ACTIVE).order_by("expires_at", "id"))

@@ -50,10 +50,15 @@ def of_account(
 ) -> QuerySet[PointTransaction]:
     """This will write what fell due by `at`, and answer the account's entries, newest first, `selected` as the filters
     name it."""
-    if PointAccount.objects.filter(pk=account.id, next_due_at__lte=at).exists():
-        ledger.settle([account], at=at)
+    settle(account=account, at=at)
     entries = PointTransaction.objects.filter(account_id=account.id).order_by("-version")
     return EntryFilters(selected, queryset=entries).qs
+
+
+def settle(*, account: AccountRef, at: datetime.datetime) -> None:
+    """This will write what fell due by `at` in an account that is to be listed."""
+    if PointAccount.objects.filter(pk=account.id, next_due_at__lte=at).exists():
+        ledger.settle([account], at=at)
 
 
 def of_program(*, program: Program, selected: Mapping[str, Any] | None = None) -> QuerySet[PointTransaction]:

@@ -5,19 +5,20 @@ Each is told once, however often this runs and on however many machines: a row s
 
 import dataclasses
 import datetime
+import functools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import connection, transaction
 
 from events import outbox
 from events.models import EventType
+from loyalty import retry
 from loyalty.models import Program
 from points import statements
-from points.models import AccountRef, PointAccount
+from points.models import AccountRef, PointDefinition
 from points.reminder_models import Reminder
 from points.statements import Statement, days_between
 
@@ -25,7 +26,8 @@ from points.statements import Statement, days_between
 DAYS = (1, 7, 30)
 # How many days before a tier falls it is told, once.
 DAYS_OF_A_TIER = 30
-# As many accounts are worked out at once, and written in one transaction.
+# As many accounts are looked at by one statement; as many of them worked out at once, and written in one transaction.
+PAGE = 10_000
 BATCH = 1_000
 
 
@@ -70,31 +72,69 @@ def remind(*, at: datetime.datetime) -> Tally:
         errors.Unavailable: the database did not answer in time. The batches before are written.
     """
     tally = Tally()
-    for program in Program.objects.order_by("pk"):
-        if outbox.is_wanted(program.pk):
-            for accounts in _pages(program, at):
-                _tell(program, accounts, at, tally)
+    programs = {program.pk: program for program in Program.objects.all() if outbox.is_wanted(program.pk)}
+    for program, accounts in _batches(programs, at, tally):
+        retry.run(functools.partial(_tell, program, accounts, at, tally))
     return tally
 
 
 def forget(*, before: datetime.date) -> int:
-    """This will delete what was noted of days before a day, and answer how many notes."""
-    return Reminder.objects.filter(ends_on__lt=before).delete()[0]
+    """This will delete what was noted of days before a day, a batch in each statement, and answer how many notes."""
+    forgotten = 0
+    while True:
+        batch = Reminder.objects.filter(ends_on__lt=before).values("pk")[:PAGE]
+        deleted, _ = Reminder.objects.filter(pk__in=batch).delete()
+        forgotten += deleted
+        if deleted < PAGE:
+            return forgotten
 
 
-def _pages(program: Program, at: datetime.datetime) -> Iterator[list[AccountRef]]:
-    """This will answer the accounts in which something may end soon, by the primary key."""
-    kinds = program.definitions.in_bulk()
-    soon = at + datetime.timedelta(days=max(DAYS))
-    accounts = PointAccount.objects.filter(program=program, merged_into_id=None, closed_at=None).order_by("id")
-    due = accounts.filter(Q(next_due_at__lte=soon) | Q(tier_until__lte=at + datetime.timedelta(days=DAYS_OF_A_TIER)))
+def _batches(
+    programs: Mapping[uuid.UUID, Program], at: datetime.datetime, tally: Tally
+) -> Iterator[tuple[Program, list[AccountRef]]]:
+    """This will answer the accounts in which something may end soon, some of one programme at a time."""
+    if not programs:
+        return
+    kinds = PointDefinition.objects.filter(program__in=programs).in_bulk()
+    waiting: dict[uuid.UUID, list[AccountRef]] = {key: [] for key in programs}
+    for page in _pages(at):
+        tally.accounts += len(page)
+        for _, program_id, customer_id, definition_id, is_due in page:
+            if not is_due or definition_id not in kinds:
+                continue
+            program, own = programs[program_id], waiting[program_id]
+            own.append(AccountRef(program=program, definition=kinds[definition_id], customer_id=customer_id))
+            if len(own) == BATCH:
+                yield program, [*own]
+                own.clear()
+    for program_id, own in waiting.items():
+        if own:
+            yield programs[program_id], own
+
+
+def _pages(at: datetime.datetime) -> Iterator[list[tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID, bool]]]:
+    # By the primary key, all of them: an index on what is due would have to be kept by every posting.
     last = uuid.UUID(int=0)
-    while page := list(due.filter(id__gt=last).values_list("id", "customer_id", "definition_id")[:BATCH]):
-        yield [
-            AccountRef(program=program, definition=kinds[definition_id], customer_id=customer_id)
-            for _, customer_id, definition_id in page
-        ]
+    while True:
+        page = retry.run(functools.partial(_page, at, last))
+        yield page
+        if len(page) < PAGE:
+            return
         last = page[-1][0]
+
+
+def _page(at: datetime.datetime, last: uuid.UUID) -> list[tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID, bool]]:
+    # A day longer: what ends late on the last day is told on its first look, too.
+    ends, falls = (at + datetime.timedelta(days=days + 1) for days in (max(DAYS), DAYS_OF_A_TIER))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, program_id, customer_id, definition_id,"
+            " merged_into_id IS NULL AND closed_at IS NULL"
+            " AND (COALESCE(next_due_at <= %s, FALSE) OR COALESCE(tier_until <= %s, FALSE))"
+            " FROM points_pointaccount WHERE id > %s ORDER BY id LIMIT %s",
+            [ends, falls, last, PAGE],
+        )
+        return cursor.fetchall()
 
 
 def _tell(program: Program, accounts: Sequence[AccountRef], at: datetime.datetime, tally: Tally) -> None:
@@ -108,7 +148,6 @@ def _tell(program: Program, accounts: Sequence[AccountRef], at: datetime.datetim
         at_risk = _new(at_risk, [_note(row, row.until, DAYS_OF_A_TIER, zone) for row in at_risk])
         outbox.record(EventType.POINTS_EXPIRING_SOON, expiring, program=program)
         outbox.record(EventType.CUSTOMER_TIER_AT_RISK, at_risk, program=program)
-    tally.accounts += len(accounts)
     tally.expiring += len(expiring)
     tally.at_risk += len(at_risk)
 

@@ -23,9 +23,7 @@ def adopt() -> int:
     """
     for table in _OTHERS:
         _adopt(table)
-    with transaction.atomic(using="owner"):
-        restored.adopt(first=FIRST)
-        _adopt("events_event")
+    restored.adopt(first=FIRST)
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM loyalty_program p WHERE EXISTS ("

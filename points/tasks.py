@@ -6,7 +6,6 @@ from django.utils import timezone
 from django_tasks import task
 
 from points import due, reminders, reviews
-from rewards import lapses
 
 NOTES_KEPT = datetime.timedelta(days=2)
 
@@ -14,16 +13,11 @@ NOTES_KEPT = datetime.timedelta(days=2)
 @task()
 def settle() -> dict[str, int]:
     """This will write what fell due in accounts that nobody touched."""
-    now = timezone.now()
-    # Before the points: those that a code gives back may have ended since.
-    codes = lapses.settle(at=now)
-    tally = due.settle(at=now)
+    tally = due.settle(at=timezone.now())
     return {
         "entries_written": tally.entries,
         "accounts_due": tally.due,
         "accounts_looked_at": tally.accounts,
-        "codes_lapsed": codes.lapsed,
-        "codes_given_back": codes.returned,
     }
 
 

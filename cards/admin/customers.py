@@ -161,6 +161,8 @@ class CustomerAdmin(console.TableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if change and not form.changed_data:
+            return
         kind = EventType.CUSTOMER_UPDATED if change else EventType.CUSTOMER_CREATED
         outbox.record(kind, [obj], program=obj.program)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -51,6 +52,7 @@ class EventsViewSet(v1.V1ViewSet):
             account = accounts.of_customer(
                 program=program, reference=query["customer_id"], definition=query["definition"]
             )
+            histories.settle(account=account, at=timezone.now())
             rows = log.of_account(program=program, account_id=account.id, kind=kind, above=query["since_sequence"])
             known, after, before = rows, log.above, log.below
         page = v1.read_page(rows, query, find=lambda named: _find(known, named), after=after, before=before)

@@ -80,7 +80,10 @@ class ExpiringPoints(serializers.Output):
     customer_id = fields.PublicId("cus")
     points = fields.Amount(schema={"example": 120}, help_text="Points that end on that day.")
     expires_at = fields.Time(help_text="When the first of them end.")
-    days = fields.Count(schema={"enum": [30, 7, 1], "example": 7}, help_text="How many days before it is told.")
+    days = fields.Count(
+        schema={"enum": [30, 7, 1], "example": 7},
+        help_text="Which of the three words it is, the last one being 1; late where nobody could tell it in time.",
+    )
     points_balance = fields.Amount()
 
 
@@ -106,7 +109,7 @@ class EventCustomer(cards.Customer):
 class ErasedObject(serializers.Output):
     """What is left of something whose customer was erased."""
 
-    id = fields.Words(schema={"example": "cus_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"})
+    id = fields.Words(required=False, schema={"example": "cus_0192f3a1c7e87d3ab0c4d5e6f7a8b9c0"})
     object = fields.Words(schema={"example": "customer"})
     erased = fields.Bool(schema={"enum": [True]}, help_text="That it was erased with its customer.")
 

@@ -35,7 +35,7 @@ def ran(task: str = SETTLE, *, seconds: float = 2.5, **facts: Any) -> JobRun:
         "backend_name": "default",
         "run_after": BEGAN,
         "worker_ids": ["default-1"],
-        "return_value": {"entries_written": 12_345, "accounts_due": 1, "codes_lapsed": 0},
+        "return_value": {"entries_written": 12_345, "accounts_due": 1, "accounts_looked_at": 0},
     }
     run = JobRun.objects.create(task_path=task, **values | facts)
     # The clock of these tests stands still.

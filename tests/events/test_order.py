@@ -9,10 +9,11 @@ from django.db import connection, connections, transaction
 from cards.models import Customer
 from events import fan_out
 from loyalty.models import Program
+from tests.api.management.till import Till, data
 from tests.api.v1.client import Client, done
 from tests.events.hooks import award, deliver, deliver_for, deliveries, hook
 from tests.events.receivers import Handler, Receiver, Seen, receiving
-from tests.factories import CustomerFactory
+from tests.factories import CardFactory, CustomerFactory
 
 PATIENCE = 20
 
@@ -172,3 +173,21 @@ def test_sends_to_several_programmes_what_is_theirs(shop: Client, alice: Custome
         deliver()
     assert [seen.told["customer_id"] for seen in ours.seen] == [f"cus_{alice.pk.hex}"]
     assert [seen.told["customer_id"] for seen in theirs.seen] == [f"cus_{other.pk.hex}"]
+
+
+def test_sends_changes_of_a_card_in_the_order_in_which_they_were_made(
+    shop: Client, program: Program, alice: Customer
+) -> None:
+    till = Till(program, CardFactory(customer=alice))
+    with receiving() as receiver:
+        hook(shop, receiver.url)
+
+        def block() -> None:
+            data(till.post(f"loyalty-cards/{till.card_id}/block", {"reason": "Stolen"}))
+
+        block()
+        with Running(block) as second:
+            data(till.post(f"loyalty-cards/{till.card_id}/unblock", {"reason": "Found"}))
+            second.end()
+        deliver()
+    assert [seen.told["type"] for seen in receiver.seen] == ["card.blocked", "card.unblocked", "card.blocked"]

@@ -4,7 +4,7 @@ from django.db import connections
 
 from cards.models import Customer
 from points import restored
-from tests.api.v1.client import Client
+from tests.api.v1.client import Client, done
 from tests.events.hooks import award, deliver, hook
 from tests.events.receivers import receiving
 
@@ -23,6 +23,26 @@ def restore(shop: Client) -> None:
             "UPDATE events_webhookendpoint SET made_in = %s || ':' || %s || ':' WHERE program_id = %s",
             [str(FURTHER), str(FURTHER), shop.program.pk],
         )
+
+
+def test_goes_on_where_it_stopped_long_before(shop: Client, alice: Customer) -> None:
+    with receiving() as receiver:
+        endpoint = hook(shop, receiver.url, events=["points.earned"])
+        award(shop, alice)
+        deliver()
+        done(shop.patch(f"webhook-endpoints/{endpoint['id']}", {"active": False}))
+        award(shop, alice)
+        # Its own place is from the past here, too; that of the event that waits for it is not.
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(
+                "UPDATE events_event SET xid = %s::text::xid8 WHERE program_id = %s AND sequence = 2",
+                [str(FURTHER), shop.program.pk],
+            )
+        restored.adopt()
+        done(shop.patch(f"webhook-endpoints/{endpoint['id']}", {"active": True}))
+        award(shop, alice)
+        deliver()
+    assert [seen.told["sequence"] for seen in receiver.seen] == [1, 2, 3]
 
 
 def test_goes_on_where_it_stopped(shop: Client, alice: Customer, bob: Customer) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from cards.models import Customer
 from events import backoff, rounds
+from loyalty.models import Program
 from tests.api.v1.client import Client, done, refused
 from tests.events.hooks import award, deliver, deliveries, hook, row
 from tests.events.receivers import Handler, Seen, receiving
@@ -192,3 +193,37 @@ def test_takes_every_2xx_for_taken(shop: Client, alice: Customer, status: int) -
         deliver()
         [delivery] = deliveries(shop, endpoint)
     assert (delivery["status"], delivery["response_status"], len(receiver.seen)) == ("delivered", status, 1)
+
+
+def test_is_not_taken_for_dead_because_tests_fail(shop: Client, alice: Customer) -> None:
+    statuses = [500]
+    with receiving(lambda *_: statuses[0]) as receiver:
+        endpoint = hook(shop, receiver.url)
+        for _ in range(rounds.DOWN_AFTER + 1):
+            done(shop.post(f"webhook-endpoints/{endpoint['id']}/test"), 201)
+            deliver()
+        statuses[0] = 200
+        award(shop, alice)
+        deliver()
+        assert receiver.seen[-1].told["type"] == "points.earned"
+
+
+@pytest.mark.parametrize("mend", ["url", "secret", "active"])
+def test_tries_at_once_what_may_be_mended(shop: Client, program: Program, mend: str) -> None:
+    customers = [CustomerFactory(program=program) for _ in range(rounds.DOWN_AFTER)]
+    statuses = [500]
+    with receiving(lambda *_: statuses[0]) as receiver:
+        endpoint = hook(shop, receiver.url)
+        path = f"webhook-endpoints/{endpoint['id']}"
+        for customer in customers:
+            award(shop, customer)
+        deliver()
+        assert row(endpoint).failures >= rounds.DOWN_AFTER
+        statuses[0] = 200
+        if mend == "secret":
+            done(shop.post(f"{path}/rotate-secret"))
+        else:
+            done(shop.patch(path, {"url": receiver.url} if mend == "url" else {"active": True}))
+        deliver()
+    arrived = {seen.told["customer_id"] for seen in receiver.seen[-len(customers) :]}
+    assert len(arrived) == len(customers)

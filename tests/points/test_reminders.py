@@ -82,6 +82,13 @@ def test_tells_points_that_expire_three_times(shop: Client, alice: Customer) -> 
     }
 
 
+def test_tells_on_the_very_day_what_ends_late_on_the_last(shop: Client, alice: Customer) -> None:
+    with time_machine.travel(NOON.replace(hour=18, minute=20), tick=False):
+        award(shop, 100, days=30.06)
+        remind()
+        assert [(row["days"], row["expires_at"][:10]) for row in told(shop)] == [(30, "2026-04-01")]
+
+
 def test_tells_once_where_it_did_not_run_for_long(shop: Client, alice: Customer) -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         award(shop, 100, days=40)
