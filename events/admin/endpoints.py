@@ -135,7 +135,7 @@ class EndpointAdmin(console.TableAdmin):
         return endpoint
 
     def get_fieldsets(self, request: HttpRequest, obj: WebhookEndpoint | None = None) -> Any:
-        said = ("program", "url", "event_types", "description", "signs_body")
+        said: tuple[str, ...] = ("program", "url", "event_types", "description", "signs_body")
         if obj is None:
             return [(None, {"fields": said})]
         if not self.has_change_permission(request, obj):
