@@ -105,7 +105,7 @@ def sweeps(results: Sequence[Result], yardstick: Sequence[float]) -> list[str]:
 
 
 def _waits(waits: Sequence[float]) -> str:
-    p50, p99 = statistics.median(waits), statistics.quantiles(waits, n=100)[-1]
+    p50, p99 = statistics.median(waits), statistics.quantiles(waits, n=100, method="inclusive")[-1]
     return f"{p50:.0f}, {p99:.0f}, {max(waits):.0f}"
 
 

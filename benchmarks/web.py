@@ -42,8 +42,8 @@ class Service:
             return []
         return [
             Memory(
-                peak=_kibibytes(f"/proc/{pid}/status", "VmHWM:") / MEBIBYTE,
-                share=_kibibytes(f"/proc/{pid}/smaps_rollup", "Pss:") / MEBIBYTE,
+                peak=kibibytes(f"/proc/{pid}/status", "VmHWM:") / MEBIBYTE,
+                share=kibibytes(f"/proc/{pid}/smaps_rollup", "Pss:") / MEBIBYTE,
             )
             for pid in [self.process.pid, *_children(self.process.pid)]
         ]
@@ -111,5 +111,6 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _kibibytes(path: str, name: str) -> int:
+def kibibytes(path: str, name: str) -> int:
+    """This will read a size that the system tells of a process."""
     return next(int(line.split()[1]) for line in Path(path).read_text().splitlines() if line.startswith(name))

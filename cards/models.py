@@ -1,5 +1,6 @@
 """Customers, and the cards that name them."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
@@ -36,6 +37,14 @@ class Customer(models.Model):
     )
     locale = models.CharField(max_length=10, blank=True)
     metadata = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
+    unsubscribed_from = ArrayField(
+        models.CharField(max_length=20),
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="What the customer wants no e-mails of: groups of notices, or all.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     serial = _serial("cards_customer_serial")
     merged_into = models.ForeignKey(

@@ -51,6 +51,15 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Write to customers",
+            "separator": True,
+            "items": [
+                _table("Notices", "mark_email_read", "notices", "notice"),
+                _table("Notice texts", "drafts", "notices", "noticetemplate"),
+                _table("Notice settings", "notifications", "notices", "noticesettings"),
+            ],
+        },
+        {
             "title": "Set up the programme",
             "separator": True,
             "items": [

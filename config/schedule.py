@@ -3,6 +3,7 @@
 from events import tasks as events
 from jobs.scheduling import Job, at
 from loyalty import tasks as service
+from notices import tasks as notices
 from points import tasks as points
 
 JOBS = [
@@ -14,6 +15,8 @@ JOBS = [
     Job(points.remind, at(hour="*/6", minute=20)),
     # Events on their way to webhooks: one run after another.
     Job(events.deliver, at(second="*/5")),
+    # E-mails to customers, in the programmes that send any.
+    Job(notices.send, at(minute="*")),
     # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]

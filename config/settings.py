@@ -1,11 +1,14 @@
 """How the service is set up: every value that may differ between two installations comes from the environment."""
 
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import psycopg2
-from django.core.exceptions import ImproperlyConfigured
+from django.core import validators
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.templatetags.static import static
 from psycopg2 import extensions
 
@@ -141,6 +144,7 @@ INSTALLED_APPS = [
     "tiers",
     "points",
     "rewards",
+    "notices",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
@@ -189,7 +193,69 @@ TEMPLATES = [
 # Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
 # sweep of the ledger delays nothing but other sweeps.
 
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries"]}}
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries", "notices"]}}
+
+# E-mail. Notices to customers need a mail server, an address that they come from, and one that their links lead to.
+
+
+def mail_server() -> dict[str, Any]:
+    url = env.str("EMAIL_URL", default="")
+    if not url:
+        # Into files, for trying it out.
+        backend = "filebased" if EMBEDDED else "dummy"
+        return {
+            "EMAIL_BACKEND": f"django.core.mail.backends.{backend}.EmailBackend",
+            "EMAIL_FILE_PATH": DATA_DIR / "mail",
+        }
+    ports = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465, "filemail": None, "consolemail": None}
+    scheme = url.partition("://")[0]
+    if scheme not in ports:
+        # "smtps" means TLS from the start to some and STARTTLS to others.
+        raise ImproperlyConfigured(f"EMAIL_URL must begin with one of {', '.join(f'{name}://' for name in ports)}")
+    try:
+        server = env.email_url("EMAIL_URL")
+    except ValueError as error:
+        raise ImproperlyConfigured("EMAIL_URL is not smtp+tls://user:password@host:port") from error
+    if "OPTIONS" in server or (ports[scheme] and not server["EMAIL_HOST"]):
+        raise ImproperlyConfigured("EMAIL_URL is not smtp+tls://user:password@host:port")
+    if scheme == "filemail" and not server["EMAIL_FILE_PATH"]:
+        raise ImproperlyConfigured("EMAIL_URL is not filemail:///folder")
+    return server | {"EMAIL_PORT": server["EMAIL_PORT"] or ports[scheme]}
+
+
+def sender() -> str:
+    told = env.str("DEFAULT_FROM_EMAIL", default="")
+    if not told and EMBEDDED:
+        return "loyalty@localhost"
+    if told or SENDS_MAIL:
+        try:
+            validators.validate_email(parseaddr(told)[1])
+        except ValidationError as error:
+            raise ImproperlyConfigured(
+                f"DEFAULT_FROM_EMAIL is {told!r}: use the address that e-mails come from, as in shop@example.com"
+            ) from error
+    return told
+
+
+def public_url() -> str:
+    own = f"http://{f'[{HOST}]' if ':' in HOST else HOST}:{PORT}" if EMBEDDED else ""
+    told = env.str("PUBLIC_URL", default=own).rstrip("/")
+    url = urlsplit(told)
+    # Whoever reads a link on the way could unsubscribe the customer.
+    is_here = EMBEDDED or url.hostname in ("127.0.0.1", "localhost", "::1")
+    schemes = ("https", "http") if is_here else ("https",)
+    if told and (url.scheme not in schemes or not url.hostname or told != f"{url.scheme}://{url.netloc}"):
+        raise ImproperlyConfigured(f"PUBLIC_URL is {told!r}: use the service's address, as in https://loyalty.example")
+    return told
+
+
+SENDS_MAIL = EMBEDDED or bool(env.str("EMAIL_URL", default=""))
+vars().update(mail_server())
+# A mail server that keeps silent for longer is not waited for.
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = sender()
+# The address under which customers see the service: links in e-mails begin with it.
+PUBLIC_URL = public_url()
 
 # Languages of the shop face; another one is a folder in locale/ and a line here.
 

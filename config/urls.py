@@ -15,6 +15,7 @@ from events.api import v1_webhooks as webhooks
 from loyalty import languages
 from loyalty.api import management
 from loyalty.api import shop as shop_service
+from notices.api import unsubscribe
 from points.admin.till import pages as till
 from points.api import management as points
 from points.api import management_bulk as bulk
@@ -141,6 +142,7 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer]), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("notices/<str:token>", unsubscribe.page, name="unsubscribe"),
     path("admin/till/", till.open_till, name="till"),
     path("admin/till/<slug:slug>/", till.find, name="till_find"),
     path("admin/till/<slug:slug>/customers/<uuid:customer_id>/", till.customer, name="till_customer"),

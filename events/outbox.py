@@ -1,7 +1,7 @@
 """Writing what happened, in the transaction in which it does: rolled back together, committed together.
 
-A programme that keeps no event log and has no subscriber gets no rows. The database decides that, as it writes: no
-process can be late to know of a new subscriber.
+A programme that keeps no event log, sends no notices and has no subscriber gets no rows. The database decides that, as
+it writes: no process can be late to know of a new subscriber.
 """
 
 import uuid
@@ -24,7 +24,7 @@ Told = tuple[uuid.UUID, uuid.UUID, dict[str, Any]]
 
 # The condition on a programme `p`.
 LISTENS = (
-    "(p.keeps_events OR EXISTS (SELECT FROM events_webhookendpoint w"
+    "(p.keeps_events OR p.sends_notices OR EXISTS (SELECT FROM events_webhookendpoint w"
     " WHERE w.program_id = p.id AND w.deleted_at IS NULL))"
 )
 

@@ -37,11 +37,16 @@ MANAGED = (
     "descriptiontext",
     "voucherrule",
     "reward",
+    "noticesettings",
+    "noticetemplate",
     "webhookendpoint",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(f"delete_{model}" for model in ("tier", "earningrule", "campaign", "descriptiontext", "webhookendpoint")),
+    *(
+        f"delete_{model}"
+        for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", "webhookendpoint")
+    ),
     "view_pointaccount",
     "view_pointtransaction",
     "view_rulebook",
@@ -52,6 +57,8 @@ ALLOWED = [
     "view_jobrun",
     "use_redemption",
     "cancel_redemption",
+    "view_notice",
+    "retry_notice",
     "erase_customer",
     "adjust_points",
     "use_till",
@@ -315,7 +322,7 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "events", "jobs"],
+            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "events", "jobs"],
             codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,

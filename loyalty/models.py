@@ -84,6 +84,13 @@ class Program(models.Model):
         db_default=False,
         help_text="Whether what happens is kept for /v1/events though nobody subscribes to it by a webhook.",
     )
+    sends_notices = models.BooleanField(
+        "notices",
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether customers are written to by e-mail: switched by notices/following.py.",
+    )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."
     )

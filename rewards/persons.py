@@ -93,6 +93,8 @@ def _merge(old: Customer, new: Customer, *, actor: str, at: datetime.datetime) -
     if "email" in taken:
         old.email = None
     old.save(update_fields=["merged_into", "merged_at", "email"])
+    # What the one did not want to hear of, the person does not.
+    taken["unsubscribed_from"] = sorted({*old.unsubscribed_from, *new.unsubscribed_from})
     for name, value in taken.items():
         setattr(new, name, value)
     new.save(update_fields=taken)
@@ -107,7 +109,14 @@ def _erase(customer: Customer, *, actor: str, at: datetime.datetime) -> None:
     rows = Customer.objects.filter(pk=customer.pk) | customer.merged.all()
     people = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
     Customer.objects.filter(pk__in=people).update(
-        email=None, external_id=None, name="", phone="", locale="", metadata={}, erased_at=at
+        email=None,
+        external_id=None,
+        name="",
+        phone="",
+        locale="",
+        metadata={},
+        unsubscribed_from=[],
+        erased_at=at,
     )
     Card.objects.filter(customer__in=people, status=Card.Status.ACTIVE).update(status=Card.Status.INACTIVE)
     Card.objects.filter(customer__in=people).update(status_reason="", internal_note="", metadata={}, updated_at=at)

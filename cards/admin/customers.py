@@ -107,7 +107,7 @@ class CustomerAdmin(console.TableAdmin):
     search_help_text = "Card number, e-mail, name, phone, external id"
     ordering = ("-pk",)
     fieldsets = (
-        (None, {"fields": ("program", "name", "email", "phone", "external_id", "locale", "created")}),
+        (None, {"fields": ("program", "name", "email", "phone", "external_id", "locale", "created", "unsubscribed")}),
         ("Metadata", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
     add_fieldsets = (
@@ -133,7 +133,7 @@ class CustomerAdmin(console.TableAdmin):
         return console.only_program() | super().get_changeform_initial_data(request)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> tuple[str, ...]:
-        return ("created",) if obj is None else ("program", "created")
+        return ("created",) if obj is None else ("program", "created", "unsubscribed")
 
     def has_change_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
         return not (isinstance(obj, Customer) and _is_over(obj)) and super().has_change_permission(request, obj)
@@ -230,6 +230,10 @@ class CustomerAdmin(console.TableAdmin):
     @display(description="Since")
     def created(self, customer: Customer) -> str:
         return console.moment(customer.created_at, customer.program)
+
+    @display(description="Wants no e-mails of")
+    def unsubscribed(self, customer: Customer) -> str:
+        return ", ".join(customer.unsubscribed_from) or console.NOTHING
 
     @display(description="Became")
     def fate(self, customer: Customer) -> str:

@@ -18,12 +18,12 @@ from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
 RULES = ["tier", "tierscheme", "earningrule", "earningscheme", "campaign"]
-WORDS = ["voucherrule", "descriptiontext", "reward"]
+WORDS = ["voucherrule", "descriptiontext", "reward", "noticesettings", "noticetemplate"]
 HOOKS = ["webhookendpoint"]
 LEDGER = ["pointaccount", "pointtransaction", "rewardvoucher", "redemption", "event", "delivery"]
 LOOKED_AT = ["program", "customer", "card", "pointdefinition", *LEDGER, "rulebook", *RULES, *WORDS, *HOOKS]
 MANAGED = ["program", "apikey", "customer", "card", "pointdefinition", *RULES, *WORDS, *HOOKS]
-REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", *HOOKS]
+REMOVED = ["tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", *HOOKS]
 
 VIEWER = [f"view_{model}" for model in LOOKED_AT]
 CASHIER = ["use_till"]

@@ -61,7 +61,9 @@ def address(database: dict[str, Any]) -> str:
     """This will answer the address by which Django knows a database, as DATABASE_URL has it."""
     who = ":".join(urllib.parse.quote(database[name], safe="") for name in ("USER", "PASSWORD"))
     where = {"host": database["HOST"], "port": database["PORT"]} | database["OPTIONS"]
-    query = urllib.parse.urlencode({name: value for name, value in where.items() if value})
+    # To libpq a plus sign is no space.
+    kept = {name: value for name, value in where.items() if value}
+    query = urllib.parse.urlencode(kept, quote_via=urllib.parse.quote)
     return f"postgresql://{who}@/{urllib.parse.quote(database['NAME'], safe='')}?{query}"
 
 

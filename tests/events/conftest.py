@@ -1,8 +1,11 @@
+import ipaddress
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpcore
 import pytest
 from django.utils import timezone
 
@@ -47,6 +50,23 @@ def alice(program: Program) -> Customer:
 @pytest.fixture
 def bob(program: Program) -> Customer:
     return CustomerFactory(program=program)
+
+
+@pytest.fixture(autouse=True)
+def _at_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sees to it that no test calls another machine, whatever is broken."""
+    elsewhere: list[str] = []
+    connect = httpcore.AnyIOBackend.connect_tcp
+
+    async def connect_here(backend: httpcore.AnyIOBackend, host: str, *args: Any, **options: Any) -> Any:
+        if not ipaddress.ip_address(host).is_loopback:
+            elsewhere.append(host)
+            raise httpcore.ConnectError
+        return await connect(backend, host, *args, **options)
+
+    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_here)
+    yield
+    assert elsewhere == []
 
 
 @pytest.fixture(autouse=True)

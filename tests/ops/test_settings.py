@@ -40,6 +40,18 @@ def test_have_no_default_secret_with_a_database_of_ones_own(tmp_path):
         ({"MEMBER_TOKEN_SECONDS": "3601"}, "MEMBER_TOKEN_SECONDS is '3601'"),
         ({"MEMBER_TOKEN_SECONDS": "15m"}, "MEMBER_TOKEN_SECONDS is '15m'"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'LOUD'"),
+        ({"EMAIL_URL": "mail.example"}, "EMAIL_URL must begin with one of smtp://, smtp+tls://"),
+        ({"EMAIL_URL": "smtps://mail.example"}, "EMAIL_URL must begin with one of smtp://, smtp+tls://"),
+        ({"EMAIL_URL": "smtp+tls://"}, "EMAIL_URL is not smtp+tls://user:password@host:port"),
+        ({"EMAIL_URL": "smtp+tls://mail.example:mail"}, "EMAIL_URL is not smtp+tls://user:password@host:port"),
+        ({"EMAIL_URL": "smtp://mail.example?tls=yes"}, "EMAIL_URL is not smtp+tls://user:password@host:port"),
+        ({"EMAIL_URL": "filemail://"}, "EMAIL_URL is not filemail:///folder"),
+        ({"EMAIL_URL": "smtp://mail.example"}, "DEFAULT_FROM_EMAIL is ''"),
+        ({"DEFAULT_FROM_EMAIL": "shop"}, "DEFAULT_FROM_EMAIL is 'shop'"),
+        ({"PUBLIC_URL": "loyalty.example"}, "PUBLIC_URL is 'loyalty.example'"),
+        ({"PUBLIC_URL": "http://loyalty.example"}, "PUBLIC_URL is 'http://loyalty.example'"),
+        ({"PUBLIC_URL": "https://loyalty.example/app"}, "PUBLIC_URL is 'https://loyalty.example/app'"),
+        ({"PUBLIC_URL": "https://"}, "PUBLIC_URL is 'https:'"),
     ],
 )
 def test_refuse_a_bad_value(tmp_path, variables, complaint):
@@ -87,3 +99,25 @@ def test_ask_for_a_database_where_none_can_come_along(tmp_path, command, lack):
     assert result.returncode == 1
     assert "set DATABASE_URL" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_take_a_mail_server_and_a_public_address(tmp_path):
+    ask = (
+        "from django.conf import settings as s; print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_USER,"
+        " s.EMAIL_HOST_PASSWORD, s.EMAIL_USE_TLS, s.EMAIL_USE_SSL, s.DEFAULT_FROM_EMAIL, s.PUBLIC_URL, s.SENDS_MAIL)"
+    )
+    mail = {
+        "EMAIL_URL": "smtp+tls://us%40er:pass%2Fword@mail.example",
+        "DEFAULT_FROM_EMAIL": "shop@example.com",
+        "PUBLIC_URL": "https://loyalty.example/",
+    }
+    result = check(tmp_path, **PRODUCTION | mail)
+    assert result.returncode == 0, result.stderr
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | PRODUCTION | mail
+    told = subprocess.run(
+        [sys.executable, "-c", ask], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == [
+        *("mail.example", "587", "us@er", "pass/word", "True", "False"),
+        *("shop@example.com", "https://loyalty.example", "True"),
+    ]

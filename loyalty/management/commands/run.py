@@ -104,11 +104,17 @@ class Command(BaseCommand):
         body = f'{{"card_id": "{demo["LOYALTY_CARD"]}", "points": 100, "reason": "Hello"}}'
         self.stdout.write(
             f"  Admin      {url}/admin/   {demo['LOYALTY_ADMIN_USER']} / {demo['LOYALTY_ADMIN_PASSWORD']}\n"
-            f"  Database   {settings.DATA_DIR}   (credentials in demo.env)\n\n"
+            f"  Database   {settings.DATA_DIR}   (credentials in demo.env)\n"
+            f"  E-mails    {self._mail()}\n\n"
             f"Try it:\n"
             f"  curl -X POST {url}/api/points/award -H 'Authorization: Bearer {demo['LOYALTY_API_SECRET']}' \\\n"
             f"    -H 'Content-Type: application/json' -d '{body}'\n\nCtrl-C stops it.\n"
         )
+
+    def _mail(self) -> str:
+        if settings.EMAIL_BACKEND.endswith("filebased.EmailBackend"):
+            return f"{getattr(settings, 'EMAIL_FILE_PATH', '')}   (files, sent to nobody)"
+        return "as EMAIL_URL says"
 
 
 def _bind_error() -> OSError | None:

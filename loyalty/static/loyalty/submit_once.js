@@ -1,7 +1,8 @@
 // A second click while the first is on its way would send the form twice.
 document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (event.defaultPrevented || form.method !== "post") {
+    // What opens beside the page, as a look at what is typed, leaves the form to be sent.
+    if (event.defaultPrevented || form.method !== "post" || event.submitter?.formTarget === "_blank") {
         return;
     }
     if (form.dataset.isSent) {

@@ -1,0 +1,20 @@
+"""Jobs of notices."""
+
+from django.utils import timezone
+from django_tasks import task
+
+from notices import following, sending
+
+# A new one begins every minute.
+SECONDS = 50
+
+
+@task(queue_name="notices")
+def send() -> dict[str, int]:
+    """This will write to customers what happened to their points and tiers."""
+    if following.problem() is not None:
+        return {"notices_written": 0, "notices_sent": 0}
+    return {
+        "notices_written": following.follow(at=timezone.now()),
+        "notices_sent": sending.send(seconds=SECONDS),
+    }
