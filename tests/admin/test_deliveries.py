@@ -205,7 +205,7 @@ def test_looks_for_a_type_among_the_newest(
         assert [row.endpoint_id for row in found] == ([endpoint.pk] if asked else [])
     assert listed(viewer, type="points.earned", endpoint=str(endpoint.pk)) == []
     # An index finds these among all.
-    Delivery.objects.filter(endpoint=endpoint, event_type="points.earned").update(delivered_at=None, retries=1)
+    endpoint.deliveries.update(delivered_at=None, retries=1)
     assert len(listed(viewer, type="points.earned", endpoint=str(endpoint.pk), state="failed")) == 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -336,6 +336,21 @@ def test_counts_what_waits(viewer: Browser, endpoint: WebhookEndpoint, till: Til
     assert f"{hooks.HOST} Corner Shop All events Sending – 3 –" in page  # noqa: RUF001
     assert f"{narrow} Corner Shop Points redeemed Sending – 1 –" in page  # noqa: RUF001
     assert f"{late} Corner Shop All events Sending – None –" in page  # noqa: RUF001
+
+
+def test_counts_nothing_of_before_also_while_a_transaction_runs(viewer: Browser, program: Program, till: Till) -> None:
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        # The endpoint looks for events from this transaction on.
+        cursor.execute("SELECT pg_current_xact_id()")
+        hooks.make(program)
+        till.award(100)
+        late = hooks.make(program, "https://late.example/")
+    till.redeem(10)
+
+    page = listed(viewer, program)
+
+    assert f"{hooks.HOST} Corner Shop All events Sending – 2 –" in page  # noqa: RUF001
+    assert f"{late} Corner Shop All events Sending – 1 –" in page  # noqa: RUF001
 
 
 def test_counts_no_further_than_a_thousand(viewer: Browser, endpoint: WebhookEndpoint) -> None:
