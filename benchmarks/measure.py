@@ -29,8 +29,8 @@ AWARD = Operation("award", "award", posts=1)
 AWARD_KEYED = Operation("award with a key", "award_keyed", posts=1)
 # The same, worked out from a purchase by rules and tiers, over the shop face.
 AWARD_BY_RULES = Operation("award by rules", "award_by_rules", posts=1, by_rules=True)
-# While somebody listens: each has its event. Nothing is delivered meanwhile.
-AWARD_HEARD = Operation("award with events", "award", posts=1, is_heard=True)
+# While a webhook endpoint waits: each has its event. Nothing is delivered meanwhile.
+AWARD_HEARD = Operation("award with a webhook", "award", posts=1, is_heard=True)
 REDEEM = Operation("redeem", "redeem", posts=1)
 REDEEM_LOTS = Operation("redeem over 60 lots", "redeem_lots", posts=1, of_lots=True)
 # One of a hundred rewards, each with a stock.
@@ -114,7 +114,7 @@ def _measure(stage: Stage, service: Service, operation: Operation, *, seconds: i
         cards, secret = stage.cards_of_rules, stage.secret_of_rules
     before = database.entries()
     if operation.is_heard:
-        stage.listen(database, wanted=True)
+        stage.subscribe(database)
     sample = load.over_http(
         operation.kind, service.url, secret=secret, cards=cards, seconds=seconds, rewards=stage.rewards
     )
@@ -122,7 +122,7 @@ def _measure(stage: Stage, service: Service, operation: Operation, *, seconds: i
         return Result(sample, lost=0)
     posted = _entries_when_quiet(database) - before
     if operation.is_heard:
-        stage.listen(database, wanted=False)
+        stage.unsubscribe(database)
     if operation is REDEEM_LOTS:
         stage.give_back(database)
     # Some of what was still under way at the end is posted and was never counted as answered: at most lost is none.

@@ -151,9 +151,16 @@ class Stage:
         # Lots change here again and again, as no shop's do; autovacuum would come later to the larger table.
         database.tidy_lots()
 
-    def listen(self, database: Database, *, wanted: bool) -> None:
-        """This will let an event be written of all that is posted, or not any more."""
-        database.run("UPDATE loyalty_program SET keeps_events = %(wanted)s", wanted=wanted)
+    def subscribe(self, database: Database) -> None:
+        """This will let a webhook endpoint of each programme wait for all that happens."""
+        database.run(
+            "INSERT INTO events_webhookendpoint (id, program_id, url, description, event_types)"
+            " SELECT gen_random_uuid(), id, 'https://shop.example/events', '', ARRAY['*'] FROM loyalty_program"
+        )
+
+    def unsubscribe(self, database: Database) -> None:
+        """This will let nobody wait for what happens."""
+        database.run("DELETE FROM events_webhookendpoint")
 
     @property
     def cards(self) -> tuple[int, int]:

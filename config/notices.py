@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from events.admin import words
 from events.models import WebhookEndpoint
 from loyalty import console
 
 MOST = 5
-_LONGEST = 80
 
 
 def add(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def _endpoints_given_up(request: HttpRequest) -> list[SafeString]:
     return [
         format_html(
             "An event could not be delivered to {} of {} for three days: since {} nothing is sent there any more.",
-            console.link(endpoint, endpoint.url[:_LONGEST]),
+            console.link(endpoint, words.endpoint(endpoint)),
             endpoint.program,
             console.moment(endpoint.paused_at, endpoint.program),
         )

@@ -38,8 +38,8 @@ class EndpointFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         endpoints = WebhookEndpoint.objects.filter(deleted_at=None).select_related("program")
         return [
-            (str(endpoint.pk), f"{words.shortened(endpoint.url)} · {endpoint.program}")
-            for endpoint in endpoints.order_by("program__name", "url", "pk")
+            (str(endpoint.pk), f"{words.endpoint(endpoint)} · {endpoint.program}")
+            for endpoint in endpoints.order_by("program__name", "description", "pk")
         ]
 
     def has_output(self) -> bool:
@@ -196,7 +196,7 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
             deed="Deliver again",
             explanation="The receiver gets the event under the same id, by which it can tell that it had it already.",
             facts=[
-                ("Webhook endpoint", delivery.endpoint.url),
+                ("Webhook endpoint", words.endpoint(delivery.endpoint)),
                 ("Event", words.kind_and_code(delivery.event_type)),
                 ("Customer", people.link(delivery)),
                 ("State", state(delivery)),
@@ -219,8 +219,8 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
     @display(description="Webhook endpoint")
     def receiver(self, delivery: Delivery) -> str:
         if delivery.endpoint.deleted_at is not None:
-            return f"{words.shortened(delivery.endpoint.url)} (deleted)"
-        return console.link(delivery.endpoint, words.shortened(delivery.endpoint.url))
+            return f"{words.endpoint(delivery.endpoint)} (deleted)"
+        return console.link(delivery.endpoint, words.endpoint(delivery.endpoint))
 
     @display(description="State", label=COLOURS)
     def state(self, delivery: Delivery) -> str:
@@ -284,7 +284,7 @@ def table(found: Iterable[Delivery], title: Any, *, is_of_one: bool = False) -> 
     rows = [
         [
             console.link(delivery, _moment(delivery.created_at, delivery)),
-            words.kind(delivery.event_type) if is_of_one else words.shortened(delivery.endpoint.url),
+            words.kind(delivery.event_type) if is_of_one else words.endpoint(delivery.endpoint),
             state(delivery),
             delivery.attempts,
             words.answer(delivery),

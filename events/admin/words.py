@@ -5,10 +5,9 @@ import json
 
 import orjson
 
-from events.models import TEST, Delivery, EventType, Fault
+from events.models import TEST, Delivery, EventType, Fault, WebhookEndpoint
 from loyalty import console
 
-_SHOWN = 60
 _TEST = "Test"
 
 
@@ -22,9 +21,10 @@ def kind_and_code(code: str) -> str:
     return f"{kind(code)} ({code})"
 
 
-def shortened(text: str) -> str:
-    """This will write so much of an address that it is known by."""
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+def endpoint(row: WebhookEndpoint) -> str:
+    """This will write what an endpoint is known by. The rest of its address is often a word that only those need to
+    know who may change it."""
+    return f"{row} · {row.description}" if row.description else str(row)
 
 
 def status(delivery: Delivery) -> str:

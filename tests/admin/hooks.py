@@ -10,7 +10,8 @@ from loyalty.models import Program
 from tests.events import hooks
 from tests.points.till import NOON
 
-URL = "https://shop.example/events"
+HOST = "shop.example"
+URL = f"https://{HOST}/events?token=a-word-of-the-shop"
 
 
 def make(program: Program, url: str = URL, **said: Any) -> WebhookEndpoint:

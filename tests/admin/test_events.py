@@ -201,9 +201,9 @@ def test_shows_where_an_event_was_sent(viewer: Browser, program: Program, till: 
 
     page = pages.text(viewer.get(pages.of(event)))
 
-    assert f"{endpoint.url} Failed 1 No connection came about" in page
+    assert f"{endpoint} Failed 1 No connection came about" in page
     blind = staff("Bea", [name for name in VIEWER if name != "view_delivery"])
-    assert endpoint.url not in pages.text(blind.get(pages.of(event)))
+    assert str(endpoint) not in pages.text(blind.get(pages.of(event)))
 
 
 def test_is_gone_when_it_was_purged_meanwhile(viewer: Browser) -> None:
