@@ -4,6 +4,7 @@ nobody can know whether the mail server took it, and it is sent again once its c
 import contextlib
 import datetime
 import smtplib
+import threading
 import time
 from typing import Any
 
@@ -37,14 +38,15 @@ class Away(Exception):
         self.code = code
 
 
-def send(*, seconds: float) -> int:
-    """This will send what waits, one by one, until there is nothing more to send, the time is over or the mail server
-    cannot be used; and answer how many were sent. Several may do it at once."""
+def send(*, seconds: float, stop: threading.Event | None = None) -> int:
+    """This will send what waits, one by one, until there is nothing more to send, the time is over, it is told to stop
+    or the mail server cannot be used; and answer how many were sent. Several may do it at once."""
     sent, end = 0, time.monotonic() + seconds
+    stop = stop or threading.Event()
     senders: dict[Any, NoticeSettings] = {}
     # One connection for all of them, opened by the first.
     with contextlib.closing(mail.get_connection()) as server:
-        while time.monotonic() < end and (notice := _claim(timezone.now())) is not None:
+        while time.monotonic() < end and not stop.is_set() and (notice := _claim(timezone.now())) is not None:
             try:
                 sent += _send(notice, _sender(notice, senders), server)
             except Away as away:

@@ -306,6 +306,17 @@ def test_are_sent_once_though_the_job_runs_many_times_at_once(shop: Client, prog
     assert receipts(program) == [("earned", "sent")] * 20
 
 
+def test_are_taken_by_one_worker_alone(shop: Client, program: Program, alice: Customer) -> None:
+    award(shop, 1)
+    award(shop, 2)
+    following.follow(at=NOON)
+    with transaction.atomic():
+        # A worker is about to take the first: another does not wait for it, and takes the second.
+        assert sending._claim(NOON) is not None
+        assert at_once(subjects) == [["You have earned 2 points"]]
+    assert sent() == []
+
+
 def test_are_written_once_though_the_job_dies_between_reading_and_sending(
     shop: Client, program: Program, alice: Customer
 ) -> None:

@@ -4,10 +4,11 @@ import datetime
 import email
 import email.policy
 import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from typing import Any
@@ -16,13 +17,14 @@ import pytest
 import time_machine
 from aiosmtpd.controller import Controller
 from django.conf import settings
-from django.db import connection
 from django.test import override_settings
 
 from cards.models import Customer
 from loyalty.models import Program
 from notices import following, sending
+from notices.kinds import Kind
 from notices.models import Notice, NoticeSettings, NoticeTemplate
+from tests.api.management.conftest import make_program
 from tests.api.v1.client import Client
 from tests.factories import CustomerFactory
 from tests.notices.conftest import DAY, NOON
@@ -263,9 +265,6 @@ sending.send(seconds=5)
 @pytest.mark.parametrize(("moment", "arrived"), [("before", 1), ("after", 2)])
 def test_arrives_though_its_worker_is_killed(moment: str, arrived: int, request: pytest.FixtureRequest) -> None:
     # By the machine's clock: the worker is a process of its own.
-    from notices.kinds import Kind
-    from tests.api.management.conftest import make_program
-
     port = request.getfixturevalue("port")
     mailbox = request.getfixturevalue("mailbox")
     program = make_program()
@@ -293,23 +292,29 @@ def test_arrives_though_its_worker_is_killed(moment: str, arrived: int, request:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(settings.DATA_DIR)}
 
 
-def test_keeps_no_transaction_open_while_the_mail_server_thinks(
+def test_ends_between_two_when_it_is_told_to(
     mailbox: Mailbox, shop: Client, program: Program, alice: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
     real = Mailbox.handle_DATA
 
-    async def slow(self: Mailbox, server: Any, session: Any, envelope: Any) -> str:
-        seen.append(time.monotonic())
+    async def told_to_stop(self: Mailbox, server: Any, session: Any, envelope: Any) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
         return await real(self, server, session, envelope)
 
-    monkeypatch.setattr(Mailbox, "handle_DATA", slow)
-    award(shop, 1)
-    run()
-    assert seen
-    assert not connection.in_atomic_block
+    monkeypatch.setattr(Mailbox, "handle_DATA", told_to_stop)
+    heard: list[int] = []
+    former = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        award(shop, 1)
+        award(shop, 2)
+        run()
+        # Whoever runs the job hears it, too; what is on its way arrives, and is marked.
+        assert heard == [signal.SIGTERM]
+        assert len(mailbox.taken) == 1
+        states = Notice.objects.filter(program=program).order_by("pk").values_list("state", "attempts")
+        assert list(states) == [("sent", 1), ("waiting", 0)]
+    finally:
+        signal.signal(signal.SIGTERM, former)
