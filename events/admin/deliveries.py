@@ -168,7 +168,7 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         delivery = self.get_object(request, object_id)
-        sections = {} if delivery is None or not self.has_view_permission(request) else _sections(delivery)
+        sections = {} if delivery is None or not self.has_view_permission(request) else _sections(request, delivery)
         return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
@@ -340,10 +340,14 @@ def _redeliver(delivery: Delivery) -> Delivery:
     )
 
 
-def _sections(delivery: Delivery) -> dict[str, Any]:
+def _sections(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
     title = f"{words.kind(delivery.event_type)} · {_moment(delivery.created_at, delivery)}"
-    texts = [{"title": "What is sent", "text": _body(delivery)}]
-    if delivery.attempted_at is not None:
+    texts = []
+    # Both may say what customers are called.
+    may_see = request.user.has_perm("cards.view_customer")
+    if may_see:
+        texts.append({"title": "What is sent", "text": _body(delivery)})
+    if may_see and delivery.attempted_at is not None:
         texts.append({"title": "How the last answer began", "text": delivery.answer or "Nothing."})
     return {"original": console.Titled(delivery, title), "title": title, "texts": texts}
 

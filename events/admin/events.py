@@ -144,11 +144,15 @@ def _all_of(customer: Customer) -> SafeString:
 
 def _sections(request: HttpRequest, event: Event) -> dict[str, Any]:
     title = f"{words.kind(event.type)} · {console.moment(event.created_at, event.program)}"
-    told = renderers.dumps(v1.written([event], event.program)[0])
+    texts = []
+    if request.user.has_perm("cards.view_customer"):
+        # It says what customers are called.
+        told = renderers.dumps(v1.written([event], event.program)[0])
+        texts = [{"title": "As others are told of it", "text": words.spread(told)}]
     return {
         "original": console.Titled(event, title),
         "title": title,
-        "texts": [{"title": "As others are told of it", "text": words.spread(told)}],
+        "texts": texts,
         "tables": _deliveries(request, event),
     }
 

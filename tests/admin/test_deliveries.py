@@ -373,3 +373,9 @@ def test_is_gone_for_good_when_it_was_purged_meanwhile(manager: Browser, deliver
 
     assert "Perhaps it was deleted?" in pages.text(manager.get(pages.of(delivery), follow=True))
     assert manager.post(pages.of(delivery, "redeliver")).status_code == 404
+
+
+def test_shows_neither_body_nor_answer_to_whoever_may_not_see_customers(refused: Delivery) -> None:
+    page = pages.text(staff("Eve", ["view_event", "view_delivery"]).get(pages.of(refused)))
+    assert "What is sent" not in page
+    assert "How the last answer began" not in page

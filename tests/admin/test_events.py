@@ -255,3 +255,15 @@ def record_card(card: Card) -> None:
         data={"id": ids.public("card", card.pk)},
         created_at=NOON,
     )
+
+
+def test_says_no_more_of_customers_than_their_names_to_whoever_may_not_see_them(
+    customer: Customer, program: Program
+) -> None:
+    customers.change(customer=customer, changes={"phone": "+370 600 55555"})
+    event = program.events.get(type="customer.updated")
+    assert "+370 600 55555" in told(staff("Vera", VIEWER), event)
+    page = staff("Eve", ["view_event", "view_delivery"]).get(pages.of(event)).content.decode()
+    assert "Customer updated" in page
+    assert "+370 600 55555" not in page
+    assert "<pre" not in page
