@@ -227,12 +227,16 @@ def test_lists_no_fault_whatever_is_asked(viewer: Browser, delivery: Delivery, a
 
 
 def test_is_found_by_its_customer_its_event_and_its_id(
-    viewer: Browser, customer: Customer, endpoint: WebhookEndpoint, delivery: Delivery
+    viewer: Browser, customer: Customer, delivery: Delivery, till: Till
 ) -> None:
-    deliveries.send_test(program=endpoint.program, endpoint_id=endpoint.pk, at=NOON)
-    named = [customer.email, ids.public("cus", customer.pk)]
-    named += [ids.public("evt", delivery.event_id), f" {ids.public('dlv', delivery.pk)} "]
-    for term in named:
+    till.award(1)
+    hooks.deliver()
+    later = hooks.newest(delivery.endpoint)
+    deliveries.send_test(program=customer.program, endpoint_id=delivery.endpoint_id, at=NOON)
+
+    for term in (customer.email, ids.public("cus", customer.pk)):
+        assert listed(viewer, q=term) == [later, delivery], term
+    for term in (ids.public("evt", delivery.event_id), f" {ids.public('dlv', delivery.pk)} "):
         assert listed(viewer, q=term) == [delivery], term
     assert listed(viewer, q="nobody@example.com") == []
 
