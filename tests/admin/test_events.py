@@ -267,3 +267,20 @@ def test_says_no_more_of_customers_than_their_names_to_whoever_may_not_see_them(
     assert "Customer updated" in page
     assert "+370 600 55555" not in page
     assert "<pre" not in page
+
+
+def test_are_written_of_what_staff_do_and_not_of_saving_what_is_there(
+    manager: Browser, program: Program, customer: Customer
+) -> None:
+    said = {
+        "name": "Carol",
+        "email": "carol@example.com",
+        "phone": "",
+        "external_id": "",
+        "locale": "",
+        "metadata": "{}",
+    }
+    manager.post(pages.adding(Customer), said | {"program": program.pk, "email": "dave@example.com"})
+    for _ in range(2):
+        manager.post(pages.of(customer), said)
+    assert [event.type for event in program.events.order_by("id")] == ["customer.created", "customer.updated"]

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError, connections, transaction
 
+from cards import enrolment
 from cards.models import Customer
 from events.models import Event, WebhookEndpoint
 from loyalty import ids
@@ -153,6 +154,25 @@ def test_tells_enrolment_with_points(shop: Client, program: Program) -> None:
     enrolled = {"customer_email": "new@example.com", "customer_name": "New", "initial_points": 50}
     data(till.post("loyalty-cards", enrolled), 201)
     assert types(shop) == ["customer.created", "points.earned", "card.created"]
+
+
+def test_tells_who_is_imported_once(shop: Client, program: Program) -> None:
+    people = [enrolment.Person(external_id=f"c-{n}", name=f"Customer {n}") for n in range(3)]
+    for _ in range(2):
+        enrolment.enrol(program=program, people=people)
+    told = events(shop)
+    assert [event["type"] for event in told] == ["customer.created"] * 3 + ["card.created"] * 3
+    assert {event["data"]["external_id"] for event in told[:3]} == {"c-0", "c-1", "c-2"}
+    assert {event["customer_id"] for event in told[:3]} == {event["data"]["customer_id"] for event in told[3:]}
+
+
+def test_tells_a_customer_who_was_changed_by_the_card_as_it_is(shop: Client, program: Program, alice: Customer) -> None:
+    till = Till(program, CardFactory(customer=alice))
+    done(shop.patch("customers/customer-77", {"email": "new@example.com"}))
+    data(till.client.patch(f"/api/loyalty-cards/{till.card_id}", {"customer_name": "Jane"}, format="json"))
+    told = events(shop)
+    assert [event["type"] for event in told] == ["customer.updated", "customer.updated"]
+    assert (told[1]["data"]["email"], told[1]["data"]["name"]) == ("new@example.com", "Jane")
 
 
 def test_tells_changes_of_tiers(shop: Client, alice: Customer) -> None:
