@@ -89,7 +89,7 @@ customers_face = [
     path("webhook-endpoints", webhooks.WebhookEndpointsViewSet.as_view({"get": "list", "post": "create"})),
     path(
         "webhook-endpoints/<str:endpoint_id>",
-        webhooks.WebhookEndpointsViewSet.as_view({"get": "retrieve", "patch": "update", "delete": "delete"}),
+        webhooks.WebhookEndpointsViewSet.as_view({"get": "retrieve", "patch": "update", "delete": "remove"}),
     ),
     path(
         "webhook-endpoints/<str:endpoint_id>/rotate-secret",

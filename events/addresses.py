@@ -18,6 +18,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Public addresses of IPv6; whatever else there is, is for special purposes.
 _PUBLIC = ipaddress.IPv6Network("2000::/3")
+# What some versions of Python take for public: protocol assignments and relays, and what clouds have inside.
+_NOT_PUBLIC = [
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "3fff::/20")
+]
 # The last four bytes are an address of IPv4 that a gateway goes on to.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # As many look-ups run at once: each has a thread, which a name server that is silent keeps for up to a minute.
@@ -79,6 +84,8 @@ def may_call(address: Address) -> bool:
     if address.is_loopback:
         return settings.WEBHOOKS_ALLOW_LOOPBACK
     if isinstance(address, ipaddress.IPv6Address) and address not in _PUBLIC:
+        return False
+    if any(address in network for network in _NOT_PUBLIC):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

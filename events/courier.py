@@ -38,6 +38,8 @@ GATHER_SECONDS = 0.02
 # How long requests that are under way may take when it is to stop; the rest is sent again later.
 GRACE_SECONDS = 2
 _SOON_SECONDS = 0.1
+# What was read longer ago is read again before it is sent: its customer may have been erased since.
+FRESH_SECONDS = 1
 _DATABASE_THREADS = 4
 _AWAY = (OperationalError, InterfaceError)
 
@@ -229,7 +231,7 @@ class _Courier:
                 # What failed in here would be sent again and again.
                 task.result()
         self.lanes = {lane: task for lane, task in self.lanes.items() if not task.done()}
-        busy, at = [*self.lanes], timezone.now()
+        busy, at, asked = [*self.lanes], timezone.now(), time.monotonic()
         room = 0 if self.office.is_ending or self.is_over else AHEAD - self.held
         found = await self.office.in_database(
             lambda: rounds.next_round(
@@ -248,22 +250,22 @@ class _Courier:
             self.target, self.failures = found.target, found.failures
             for parcel, outcome in self.attempted.items():
                 self._count(parcel, outcome)
-            self._start(found.parcels)
+            self._start(found.parcels, fresh_until=asked + FRESH_SECONDS)
         return bool(self.lanes or self.attempted)
 
-    def _start(self, parcels: list[Parcel]) -> None:
+    def _start(self, parcels: list[Parcel], *, fresh_until: float) -> None:
         lanes: dict[uuid.UUID, list[Parcel]] = {}
         for parcel in parcels:
             lanes.setdefault(parcel.lane, []).append(parcel)
         for lane, own in lanes.items():
             self.held += len(own)
-            self.lanes[lane] = asyncio.create_task(self._send_in_order(own))
+            self.lanes[lane] = asyncio.create_task(self._send_in_order(own, fresh_until))
 
-    async def _send_in_order(self, parcels: list[Parcel]) -> None:
+    async def _send_in_order(self, parcels: list[Parcel], fresh_until: float) -> None:
         try:
             for parcel in parcels:
                 async with self.slots:
-                    if not await self._may_send():
+                    if time.monotonic() > fresh_until or not await self._may_send():
                         return
                     assert self.target is not None
                     outcome = await self.post.send(parcel, self.target, at=timezone.now())

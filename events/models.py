@@ -155,7 +155,8 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         # What comes after is often a word that nobody else should know.
-        return httpx.URL(self.url).host
+        url = httpx.URL(self.url)
+        return url.host if url.port is None else f"{url.host}:{url.port}"
 
 
 class Delivery(models.Model):
@@ -182,6 +183,9 @@ class Delivery(models.Model):
     status_code = models.PositiveSmallIntegerField(null=True)
     answer = models.CharField(max_length=1000, blank=True, db_default="")
     fault = models.CharField(max_length=30, choices=Fault.choices, blank=True, db_default="")
+    is_erased = models.BooleanField(
+        default=False, db_default=False, help_text="Whether its customer was erased: no answer is kept."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"

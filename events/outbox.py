@@ -97,5 +97,5 @@ def erase(*, owner_ids: Iterable[uuid.UUID]) -> None:
         )
         # A receiver may have answered with what it was told.
         cursor.execute(
-            "UPDATE events_delivery SET answer = '' WHERE customer_id = ANY(%s::uuid[]) AND answer <> ''", [owners]
+            "UPDATE events_delivery SET answer = '', is_erased = TRUE WHERE customer_id = ANY(%s::uuid[])", [owners]
         )

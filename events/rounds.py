@@ -47,10 +47,8 @@ class Round:
 
 _RECORD = """
 UPDATE events_delivery d SET attempts = d.attempts + 1, attempted_at = o.at, milliseconds = o.milliseconds,
-    status_code = o.status_code, answer = CASE WHEN EXISTS (
-        -- Its customer was erased while it was under way.
-        SELECT FROM events_event e WHERE e.account_id = d.account_id AND e.id = d.event_id AND e.data ? 'erased'
-    ) THEN '' ELSE o.answer END, fault = o.fault, delivered_at = o.delivered_at,
+    status_code = o.status_code, answer = CASE WHEN d.is_erased THEN '' ELSE o.answer END, fault = o.fault,
+    delivered_at = o.delivered_at,
     retries = o.retries, failing_since = o.failing_since, next_attempt_at = o.next_attempt_at
 FROM unnest(%(ids)s::uuid[], %(at)s::timestamptz[], %(milliseconds)s::int[], %(statuses)s::int[], %(answers)s::text[],
     %(faults)s::text[], %(delivered)s::timestamptz[], %(retries)s::int[], %(failing)s::timestamptz[],

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, cast
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -19,10 +20,14 @@ class HasScope(BasePermission):
 
         Raises:
             errors.Forbidden: the key lacks the scope.
+            MethodNotAllowed: the path does not take the method.
         """
-        # A method that the path does not take has no action; it is refused as such after this. So is OPTIONS.
-        if view.action in (None, "metadata"):
+        # OPTIONS is refused after this.
+        if view.action == "metadata":
             return True
+        if view.action is None:
+            # Here and not after this: DRF would call what a view has under the method's name.
+            raise MethodNotAllowed(str(request.method))
         require(request, view.scopes[view.action])
         return True
 

@@ -401,7 +401,7 @@ class EndpointAdmin(console.TableAdmin):
                 ("Secret", console.secret(secret)),
             ],
             purpose="For the environment of the receiver:",
-            lines=f"LOYALTY_WEBHOOK_SECRET={secret}",
+            lines=f"WEBHOOK_SECRET={secret}",
         )
 
 
@@ -445,7 +445,7 @@ def _state(endpoint: Any) -> str:
 def _waiting(endpoint: Any) -> str:
     waiting = endpoint.backlog.waiting
     if not waiting and not endpoint.backlog.is_more:
-        return "None"
+        return "Nothing"
     return f"{waiting:,}{' or more' if endpoint.backlog.is_more else ''}"
 
 

@@ -40,14 +40,14 @@ class WebhookEndpointsViewSet(v1.V1ViewSet):
     """Makes, tells, changes and deletes webhook endpoints, and tells what was sent to them."""
 
     scopes = dict.fromkeys(
-        ("create", "list", "retrieve", "update", "delete", "rotate", "test", "deliveries", "delivery", "redeliver"),
+        ("create", "list", "retrieve", "update", "remove", "rotate", "test", "deliveries", "delivery", "redeliver"),
         Scope.WEBHOOKS_MANAGE,
     )
     refusals = {
         "create": (endpoints.TooManyWebhookEndpoints, errors.IdempotencyKeyReused),
         "retrieve": _NO_ENDPOINT,
         "update": _NO_ENDPOINT,
-        "delete": _NO_ENDPOINT,
+        "remove": _NO_ENDPOINT,
         "rotate": (*_NO_ENDPOINT, errors.IdempotencyKeyReused),
         "test": (*_NO_ENDPOINT, endpoints.WebhookEndpointPaused, errors.IdempotencyKeyReused),
         "deliveries": (*_NO_ENDPOINT, errors.InvalidParameters),
@@ -124,7 +124,7 @@ class WebhookEndpointsViewSet(v1.V1ViewSet):
         return v1.respond(_told(endpoint))
 
     @extend_schema(summary="Delete a webhook endpoint", tags=v1.WEBHOOKS, responses={204: None})
-    def delete(self, request: Request, endpoint_id: str) -> HttpResponse:
+    def remove(self, request: Request, endpoint_id: str) -> HttpResponse:
         """Deletes a webhook endpoint: nothing is sent to it any more, and its deliveries are no longer told."""
         endpoints.delete(program=caller(request).program, endpoint_id=ids.parse("whk", endpoint_id), at=timezone.now())
         return HttpResponse(status=204)
@@ -223,18 +223,22 @@ def test_body(endpoint: WebhookEndpoint, delivery: Delivery) -> bytes:
 _NAMES = {"events": "event_types", "body_signature": "signs_body"}
 
 
+_FORGOTTEN = "The endpoint was deleted since, or its secret cannot be read any more."
+
+
 def _once(request: Request, work: Any) -> HttpResponse:
     """This will do the work once: what is kept under the caller's key has the secret sealed, what goes out does not.
 
     Raises:
-        errors.Erased: the secret cannot be read any more.
+        errors.Erased: the endpoint was deleted since, or its secret cannot be read any more.
     """
     answer = idempotency.answer_once(owner_id=caller(request).program.pk, key=v1.key_of(request), work=work)
     told = orjson.loads(answer.body)
     try:
+        _find(request, told["id"])
         told["secret"] = sealing.unseal(told["secret"])
-    except sealing.Unreadable as failure:
-        raise errors.Erased from failure
+    except (endpoints.WebhookEndpointNotFound, sealing.Unreadable) as failure:
+        raise errors.Erased(_FORGOTTEN) from failure
     return v1.send(dataclasses.replace(answer, body=renderers.dumps(told)))
 
 

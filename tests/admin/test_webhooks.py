@@ -59,7 +59,7 @@ def test_shows_the_secret_once(manager: Browser, program: Program) -> None:
     page = pages.text(answer)
     [secret] = set(SECRET.findall(page))
     assert endpoints.secrets_of(endpoint, at=NOON) == [secret]
-    assert f"LOYALTY_WEBHOOK_SECRET={secret}" in page
+    assert f"WEBHOOK_SECRET={secret}" in page
     assert "no-store" in answer["Cache-Control"]
 
 
@@ -305,7 +305,7 @@ def test_saves_nothing_of_one_that_is_deleted_at_that_moment(manager: Browser, e
 def test_says_how_it_is(viewer: Browser, endpoint: WebhookEndpoint, facts: dict[str, Any], told: str) -> None:
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(**facts)
 
-    assert f"{hooks.HOST} Corner Shop All events {told} None" in listed(viewer, endpoint.program)
+    assert f"{hooks.HOST} Corner Shop All events {told} Nothing" in listed(viewer, endpoint.program)
 
 
 @pytest.mark.parametrize(("failures", "told"), [(3, "Failing"), (0, "Sending, some fail")])
@@ -320,7 +320,7 @@ def test_says_since_when_it_fails(viewer: Browser, endpoint: WebhookEndpoint, fa
 def test_does_not_call_a_test_that_failed_a_failure(viewer: Browser, endpoint: WebhookEndpoint) -> None:
     _fail(endpoint, since=days(-1), next_attempt_at=None)
 
-    assert "Sending – None" in listed(viewer, endpoint.program)  # noqa: RUF001
+    assert "Sending – Nothing" in listed(viewer, endpoint.program)  # noqa: RUF001
 
 
 def test_counts_what_waits(viewer: Browser, endpoint: WebhookEndpoint, till: Till) -> None:
@@ -335,7 +335,7 @@ def test_counts_what_waits(viewer: Browser, endpoint: WebhookEndpoint, till: Til
     # Two events and a test; one event; nothing of what was before.
     assert f"{hooks.HOST} Corner Shop All events Sending – 3 –" in page  # noqa: RUF001
     assert f"{narrow} Corner Shop Points redeemed Sending – 1 –" in page  # noqa: RUF001
-    assert f"{late} Corner Shop All events Sending – None –" in page  # noqa: RUF001
+    assert f"{late} Corner Shop All events Sending – Nothing –" in page  # noqa: RUF001
 
 
 def test_counts_nothing_of_before_also_while_a_transaction_runs(viewer: Browser, program: Program, till: Till) -> None:

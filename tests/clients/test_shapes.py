@@ -80,7 +80,8 @@ def operations() -> dict[str, dict[str, Any]]:
     return {
         f"{method} {path}": operation
         for path, methods in description()["paths"].items()
-        if path.startswith("/v1/")
+        # What the libraries are for: events and webhooks are followed and set up by a server, once.
+        if path.startswith("/v1/") and not path.startswith(("/v1/events", "/v1/webhook-endpoints"))
         for method, operation in methods.items()
     }
 

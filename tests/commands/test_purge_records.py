@@ -84,7 +84,8 @@ def test_runs_by_itself_and_purges_old_runs_of_jobs_too(owner_id: uuid.UUID) -> 
         for at in ended.values()
     )
     waiting = tasks.purge.enqueue()
-    assert tasks.purge.call() == {"answers_purged": 1, "runs_purged": 1}
+    purged = tasks.purge.call()
+    assert (purged["answers_purged"], purged["runs_purged"]) == (1, 1)
     assert remembered(owner_id) == {"of 29 days"}
     assert {str(run.pk) for run in JobRun.objects.filter(pk__in=[kept.pk, waiting.id])} == {str(kept.pk), waiting.id}
     JobRun.objects.filter(pk=waiting.id).delete()

@@ -324,6 +324,7 @@ def test_does_not_wait_for_a_name_server(shop: Client, alice: Customer, monkeypa
 
 
 REFUSED = [
+    *("192.0.0.192", "192.88.99.1", "168.63.129.16", "2001::1", "3fff::1"),
     "0.0.0.0",
     "10.1.2.3",
     "100.64.0.1",

@@ -26,6 +26,8 @@ from loyalty import data_folder, embedded
 from tests import ports
 
 PATIENCE = 60
+# The scheduler, and a worker for each queue.
+PROCESSES = 1 + len(settings.TASKS["default"]["QUEUES"])
 
 
 class Run:
@@ -79,7 +81,9 @@ class Run:
         """The process that sees to the jobs, and those that it started, by what they are."""
         mine = _children(self.process.pid)
         pid = next((pid for pid, args in mine if args.endswith("manage.py worker")), 0)
-        return pid, {args.split()[3]: child for child, args in _children(pid) if "config.worker" in args}
+        # The path of Python may hold spaces.
+        started = [(child, args.partition(" -m config.worker ")[2]) for child, args in _children(pid)]
+        return pid, {what.split()[0]: child for child, what in started if what}
 
     def processes(self) -> list[str]:
         """The command lines of all that belongs to it, Postgres and the server's workers among them."""
@@ -165,7 +169,7 @@ def test_stops_everything_that_it_started(service, port, number):
 
 
 def test_runs_the_jobs_as_long_as_it_serves(service):
-    eventually(lambda: len(service.worker()[1]) == 3)
+    eventually(lambda: len(service.worker()[1]) == PROCESSES)
     worker, processes = service.worker()
     assert processes.keys() == {"scheduler", "default", "deliveries"}
     assert service.end() == 0
@@ -173,17 +177,17 @@ def test_runs_the_jobs_as_long_as_it_serves(service):
 
 
 def test_starts_the_worker_again_when_it_is_killed(service):
-    eventually(lambda: len(service.worker()[1]) == 3)
+    eventually(lambda: len(service.worker()[1]) == PROCESSES)
     worker, processes = service.worker()
     os.kill(worker, signal.SIGKILL)
-    eventually(lambda: "The worker had died" in service.output.read_text() and len(service.worker()[1]) == 3)
+    eventually(lambda: "The worker had died" in service.output.read_text() and len(service.worker()[1]) == PROCESSES)
     assert service.worker()[0] != worker
     eventually(lambda: not any(is_running(pid) for pid in processes.values()))
     assert service.health() == (200, None)
 
 
 def test_leaves_no_worker_behind_when_it_is_killed(service):
-    eventually(lambda: len(service.worker()[1]) == 3)
+    eventually(lambda: len(service.worker()[1]) == PROCESSES)
     worker, processes = service.worker()
     service.end(signal.SIGKILL)
     eventually(lambda: not any(is_running(pid) for pid in (worker, *processes.values())))

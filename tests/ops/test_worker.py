@@ -53,8 +53,13 @@ class Machine:
         """Its processes by what they are."""
         listed = subprocess.run(["ps", "-eo", "pid,ppid,args", "-ww"], capture_output=True, text=True, check=True)
         rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
-        mine = [(pid, args.split()) for pid, parent, args in rows if parent == str(self.process.pid)]
-        return {args[3]: int(pid) for pid, args in mine if "config.worker" in args}
+        mine = [
+            (pid, args.partition(" -m config.worker ")[2])
+            for pid, parent, args in rows
+            if parent == str(self.process.pid)
+        ]
+        # The path of Python may hold spaces.
+        return {what.split()[0]: int(pid) for pid, what in mine if what}
 
     def stop(self) -> int:
         self.process.terminate()

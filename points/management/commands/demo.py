@@ -16,7 +16,7 @@ from django.utils import timezone
 from cards.models import Card
 from loyalty import api_keys, data_folder, errors, retry
 from loyalty.models import Program
-from points import definitions, purchase_files, purchases
+from points import definitions, due, purchase_files, purchases
 
 SLUG = "demo"
 ADMIN = "admin"
@@ -61,7 +61,7 @@ class Command(BaseCommand):
     def _admin_password(self, known: dict[str, str]) -> str:
         password = known.get("LOYALTY_ADMIN_PASSWORD") or secrets.token_urlsafe(12)
         if not User.objects.filter(username=ADMIN).exists():
-            User.objects.create_superuser(ADMIN, password=password)
+            User.objects.create_superuser(ADMIN, "admin@shop.example", password)
         return password
 
     def _card_number(self, program: Program, known: dict[str, str]) -> str:
@@ -94,7 +94,8 @@ def _make_program() -> Program:
         # Its dates are not those of the original: who imports that one as well is told nothing about rows that differ.
         source="sample",
     )
-    # From here on: of the sample there is enough to read in the histories.
+    # What of the sample has ended by now is no news.
+    due.settle(at=now)
     program.keeps_events = True
     program.save(update_fields=["keeps_events"])
     return program

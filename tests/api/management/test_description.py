@@ -1,10 +1,14 @@
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import pytest
 from django.core.management import call_command
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.views import View
 from rest_framework.test import APIClient
+from rest_framework.viewsets import ViewSet
 
 PATHS = {
     "/api/points/award": {"post"},
@@ -348,3 +352,23 @@ def test_fills_in_no_parameter(description):
     ]
     assert parameters
     assert not [parameter for parameter in parameters if "example" in parameter or "example" in parameter["schema"]]
+
+
+def test_no_view_has_what_a_method_would_find_by_itself() -> None:
+    views = {
+        pattern.callback.cls  # type: ignore[attr-defined]
+        for pattern in _patterns(get_resolver())
+        if issubclass(getattr(pattern.callback, "cls", object), ViewSet)
+    }
+    assert len(views) > 20
+    found = {(view.__name__, name) for view in views for name in View.http_method_names if hasattr(view, name)}
+    # DRF's own answer to OPTIONS.
+    assert {name for _, name in found} == {"options"}
+
+
+def _patterns(resolver: URLResolver) -> Iterator[URLPattern]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _patterns(pattern)
+        else:
+            yield pattern

@@ -273,3 +273,22 @@ def test_needs_the_scope(program: Program) -> None:
         lesser.post(f"{path}/deliveries/dlv_{'0' * 32}/redeliver"),
     ):
         assert refused(answer, 403, "forbidden")["required_permissions"] == ["webhooks:manage"]
+
+
+def test_is_not_deleted_by_a_path_below_it(shop: Client, program: Program) -> None:
+    endpoint = done(shop.post("webhook-endpoints", {"url": "https://shop.example/events", "events": ["*"]}), 201)
+    reader = Client(program, scopes=[Scope.LOYALTY_READ])
+    path = f"webhook-endpoints/{endpoint['id']}"
+    for below in ("webhook-endpoints", f"{path}/test", f"{path}/rotate-secret", f"{path}/deliveries"):
+        for client in (reader, shop):
+            refused(client.delete(below), 405, "method_not_allowed")
+    refused(reader.delete(path), 403, "forbidden")
+    assert done(shop.get(path))["id"] == endpoint["id"]
+
+
+def test_shows_no_secret_of_one_that_was_deleted(shop: Client) -> None:
+    body = {"url": "https://shop.example/events", "events": ["*"]}
+    endpoint = done(shop.post("webhook-endpoints", body, key="hook-1"), 201)
+    assert done(shop.post("webhook-endpoints", body, key="hook-1"), 201) == endpoint
+    done(shop.delete(f"webhook-endpoints/{endpoint['id']}"), 204)
+    refused(shop.post("webhook-endpoints", body, key="hook-1"), 410, "erased")
