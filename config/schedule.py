@@ -17,9 +17,9 @@ JOBS = [
     # Points that expire and tiers that fall soon, each told once; the days of programmes begin at different hours.
     Job(points.remind, at(hour="*/6", minute=20)),
     # Events on their way to webhooks: one run after another.
-    Job(events.deliver, at(second="*/5")),
+    Job(events.deliver_events, at(second="*/5")),
     # E-mails to customers, in the programmes that send any.
-    Job(notices.send, at(minute="*")),
+    Job(notices.send_notices, at(minute="*")),
     # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]

@@ -55,7 +55,7 @@ class Fault(models.TextChoices):
     REDIRECT = "redirect", "It redirected, which is not followed"
     TIMEOUT = "timeout", "It did not answer in time"
     NAME = "name_not_found", "Its host name leads nowhere"
-    ADDRESS = "address_refused", "Its host name leads to an address that must not be called"
+    ADDRESS = "address_refused", "It leads to an address that must not be called"
     CONNECTION = "connection_failed", "No connection came about"
     TLS = "tls_failed", "Its certificate is not good for its host name, or it speaks no TLS"
     ANSWER = "answer_unreadable", "It answered something that is no HTTP"

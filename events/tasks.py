@@ -12,7 +12,7 @@ WRITERS = rounds.Writers(events=v1_webhooks.bodies, test=v1_webhooks.test_body)
 
 
 @task(queue_name="deliveries")
-def deliver() -> dict[str, int]:
+def deliver_events() -> dict[str, int]:
     """This will send events to webhook endpoints for ten minutes, or until shortly after SIGTERM."""
     stop = courier.Stop()
     with stopping.at_signal(stop.set):

@@ -13,7 +13,7 @@ SECONDS = 50
 
 
 @task(queue_name="notices")
-def send() -> dict[str, int]:
+def send_notices() -> dict[str, int]:
     """This will write to customers what happened to their points and tiers; told to end, it ends between two."""
     if following.problem() is not None:
         return {"notices_written": 0, "notices_sent": 0}

@@ -476,7 +476,8 @@ def _notice(endpoint: WebhookEndpoint) -> str:
         return "Its secret cannot be decrypted, because SECRET_KEY was changed: rotate the secret."
     if endpoint.gave_up:
         return "For three days an event could not be delivered, so nothing is sent any more. Resume it when it works."
-    return ""
+    failing = endpoint.deliveries.filter(delivered_at=None, retries__gt=0, fault__gt="").order_by("position").first()
+    return f"The first delivery that waits has failed. {failing.get_fault_display()}." if failing else ""
 
 
 def _deliveries(request: HttpRequest, endpoint: WebhookEndpoint) -> list[dict[str, Any]]:

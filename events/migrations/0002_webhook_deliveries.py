@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                             ("redirect", "It redirected, which is not followed"),
                             ("timeout", "It did not answer in time"),
                             ("name_not_found", "Its host name leads nowhere"),
-                            ("address_refused", "Its host name leads to an address that must not be called"),
+                            ("address_refused", "It leads to an address that must not be called"),
                             ("connection_failed", "No connection came about"),
                             ("tls_failed", "Its certificate is not good for its host name, or it speaks no TLS"),
                             ("answer_unreadable", "It answered something that is no HTTP"),

@@ -317,6 +317,14 @@ def test_says_since_when_it_fails(viewer: Browser, endpoint: WebhookEndpoint, fa
     assert f"{told} 28 Feb 2026, 14:00 EET 2 –" in listed(viewer, endpoint.program)  # noqa: RUF001
 
 
+def test_says_why_it_fails(viewer: Browser, endpoint: WebhookEndpoint) -> None:
+    _fail(endpoint, since=days(-1), fault=Fault.TIMEOUT)
+
+    page = pages.text(viewer.get(pages.of(endpoint)))
+
+    assert "The first delivery that waits has failed. It did not answer in time." in page
+
+
 def test_does_not_call_a_test_that_failed_a_failure(viewer: Browser, endpoint: WebhookEndpoint) -> None:
     _fail(endpoint, since=days(-1), next_attempt_at=None)
 

@@ -21,7 +21,7 @@ from events import claims, courier, sending, tasks
 claims.LEASE_SECONDS, courier.RENEW_SECONDS = {LEASE_SECONDS}, 0.3
 sending.SECONDS = courier.SECONDS = 1
 print("ready", flush=True)
-tasks.deliver.call()
+tasks.deliver_events.call()
 """
 
 

@@ -16,7 +16,7 @@ def award(shop: Client, points: float = 120, **more: Any) -> Any:
 
 def run() -> dict[str, int]:
     """The job, as the worker runs it."""
-    return tasks.send.call()
+    return tasks.send_notices.call()
 
 
 def sent() -> list[EmailMessage]:
