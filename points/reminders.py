@@ -9,6 +9,7 @@ import functools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -38,6 +39,14 @@ class Tally:
     accounts: int = 0
     expiring: int = 0
     at_risk: int = 0
+
+
+class _Account(NamedTuple):
+    id: uuid.UUID
+    program_id: uuid.UUID
+    customer_id: uuid.UUID
+    definition_id: uuid.UUID
+    is_due: bool
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,11 +108,12 @@ def _batches(
     waiting: dict[uuid.UUID, list[AccountRef]] = {key: [] for key in programs}
     for page in _pages(at):
         tally.accounts += len(page)
-        for _, program_id, customer_id, definition_id, is_due in page:
-            if not is_due or definition_id not in kinds:
+        for account in page:
+            kind = kinds.get(account.definition_id)
+            if not account.is_due or kind is None:
                 continue
-            program, own = programs[program_id], waiting[program_id]
-            own.append(AccountRef(program=program, definition=kinds[definition_id], customer_id=customer_id))
+            program, own = programs[account.program_id], waiting[account.program_id]
+            own.append(AccountRef(program=program, definition=kind, customer_id=account.customer_id))
             if len(own) == BATCH:
                 yield program, [*own]
                 own.clear()
@@ -112,7 +122,7 @@ def _batches(
             yield programs[program_id], own
 
 
-def _pages(at: datetime.datetime) -> Iterator[list[tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID, bool]]]:
+def _pages(at: datetime.datetime) -> Iterator[list[_Account]]:
     # By the primary key, all of them: an index on what is due would have to be kept by every posting.
     last = uuid.UUID(int=0)
     while True:
@@ -120,10 +130,10 @@ def _pages(at: datetime.datetime) -> Iterator[list[tuple[uuid.UUID, uuid.UUID, u
         yield page
         if len(page) < PAGE:
             return
-        last = page[-1][0]
+        last = page[-1].id
 
 
-def _page(at: datetime.datetime, last: uuid.UUID) -> list[tuple[uuid.UUID, uuid.UUID, uuid.UUID, uuid.UUID, bool]]:
+def _page(at: datetime.datetime, last: uuid.UUID) -> list[_Account]:
     # A day longer: what ends late on the last day is told on its first look, too.
     ends, falls = (at + datetime.timedelta(days=days + 1) for days in (max(DAYS), DAYS_OF_A_TIER))
     with connection.cursor() as cursor:
@@ -134,7 +144,7 @@ def _page(at: datetime.datetime, last: uuid.UUID) -> list[tuple[uuid.UUID, uuid.
             " FROM points_pointaccount WHERE id > %s ORDER BY id LIMIT %s",
             [ends, falls, last, PAGE],
         )
-        return cursor.fetchall()
+        return [_Account(*row) for row in cursor.fetchall()]
 
 
 def _tell(program: Program, accounts: Sequence[AccountRef], at: datetime.datetime, tally: Tally) -> None:

@@ -21,7 +21,7 @@ from loyalty import console, ids
 from loyalty.api import renderers
 from points.admin import rows
 
-# Among so many a type is looked for: no index knows types, which would cost every posting something.
+# Among so many a type is looked for: no index knows the types of entries, which would cost every posting something.
 LOOKED_THROUGH = 100_000
 SHOWN_OF_CUSTOMER = 10
 
