@@ -85,13 +85,13 @@ def sweeps(results: Sequence[Result], yardstick: Sequence[float]) -> list[str]:
     """This will write the lines of the sweeps, of the smaller ledger first, and whether they are as expected."""
     lines = [
         f"{'Lots, accounts':22}{'lots/s':>9}{'seconds':>9}{'MiB':>6}   {'x yardstick':13}"
-        f"{'waits of a till, ms: p50, p99, longest':40}before"
+        f"{'waits of a till, ms: p50, p99, longest':40}{'before':15}for a lock"
     ]
     for result in results:
         name, ratio = f"{result.lots:,} of {result.accounts:,}", result.rate / statistics.median(yardstick)
         lines += [
             f"{name:22}{result.rate:9,.0f}{result.seconds:9,.1f}{result.memory:6.0f}   {ratio:<13.2f}"
-            f"{_waits(result.waits):40}{_waits(result.waits_before)}"
+            f"{_waits(result.waits):40}{_waits(result.waits_before):15}{result.longest:.0f}"
         ]
     small, large = results
     longest = max(result.longest for result in results)
@@ -100,7 +100,7 @@ def sweeps(results: Sequence[Result], yardstick: Sequence[float]) -> list[str]:
         *lines,
         "",
         _line("sweep, ten times the ledger : one", LARGER_LEDGER, [large.rate / small.rate]),
-        f"{'longest wait of a till, ms':44}{most:>9}   {longest:<28.0f}{verdict}",
+        f"{'longest wait for a lock, ms':44}{most:>9}   {longest:<28.0f}{verdict}",
     ]
 
 

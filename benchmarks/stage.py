@@ -151,6 +151,12 @@ class Stage:
         # Lots change here again and again, as no shop's do; autovacuum would come later to the larger table.
         database.tidy_lots()
 
+    def log_lock_waits(self, database: Database, *, milliseconds: int) -> None:
+        """This will have each wait for a lock that takes as long told in the server's log, from the next session on."""
+        with contextlib.closing(self.server.connect_as_superuser()) as connection, connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {database.name} SET log_lock_waits = on")
+            cursor.execute(f"ALTER DATABASE {database.name} SET deadlock_timeout = {milliseconds}")
+
     def subscribe(self, database: Database) -> None:
         """This will let a webhook endpoint of each programme wait for all that happens."""
         database.run(

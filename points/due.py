@@ -7,6 +7,7 @@ never get its entries.
 import dataclasses
 import datetime
 import functools
+import itertools
 import uuid
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,8 +18,8 @@ from loyalty import pace, retry
 from points import ledger
 from points.models import AccountRef, PointDefinition
 
-# As many are looked at by one statement, which locks none.
-PAGE = 10_000
+# As many blocks of the table, of 8 KiB each, are looked at by one statement, which locks no account.
+PAGE = 256
 
 
 @dataclasses.dataclass(slots=True)
@@ -31,10 +32,11 @@ class Tally:
 
 
 class _Page(NamedTuple):
-    """How many accounts were looked at, the last of them, and those that are due: id of customer and of definition."""
+    """How many accounts were looked at, whether there are more, and those that are due: id of customer and of
+    definition."""
 
     looked_at: int
-    last: uuid.UUID | None
+    has_more: bool
     due: list[tuple[uuid.UUID, uuid.UUID]]
 
 
@@ -54,22 +56,22 @@ def settle(*, at: datetime.datetime) -> Tally:
 
 
 def _due(at: datetime.datetime, tally: Tally) -> Iterator[AccountRef]:
-    # By the primary key, all of them: an index on next_due_at would have to be kept by every posting.
-    last = uuid.UUID(int=0)
-    while True:
-        page = retry.run(functools.partial(_page, at, last))
+    # All of them, as they lie on the disk: an index on next_due_at would have to be kept by every posting, and by the
+    # primary key each account is a block of its own to fetch. A posting may move a row to where it is not looked at any
+    # more, but it settles the account itself.
+    for first in itertools.count(0, PAGE):
+        page = retry.run(functools.partial(_page, at, first))
         tally.accounts += page.looked_at
         yield from _refs(page.due)
-        if page.last is None or page.looked_at < PAGE:
+        if not page.has_more:
             return
-        last = page.last
 
 
-def _page(at: datetime.datetime, last: uuid.UUID) -> _Page:
+def _page(at: datetime.datetime, first: int) -> _Page:
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE, {"at": at, "last": last, "page": PAGE})
-        (looked_at, newest, _), *due = cursor.fetchall()
-    return _Page(looked_at, newest, [(customer_id, definition_id) for _, customer_id, definition_id in due])
+        cursor.execute(_PAGE, {"at": at, "first": f"({first},0)", "end": f"({first + PAGE},0)"})
+        (looked_at, has_more, _, _), *due = cursor.fetchall()
+    return _Page(looked_at, has_more, [(customer_id, definition_id) for *_, customer_id, definition_id in due])
 
 
 def _refs(due: list[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[AccountRef]:
@@ -82,14 +84,13 @@ def _refs(due: list[tuple[uuid.UUID, uuid.UUID]]) -> Iterator[AccountRef]:
         yield AccountRef(program=kind.program, definition=kind, customer_id=customer_id)
 
 
-# The first row tells how far it looked; what is not due stays with the server.
+# The first row tells how much was looked at; what is not due stays with the server.
 _PAGE = """
 WITH page AS MATERIALIZED (
-    SELECT id, customer_id, definition_id, next_due_at <= %(at)s AS is_due
-    FROM points_pointaccount WHERE id > %(last)s ORDER BY id LIMIT %(page)s
-), newest AS (
-    SELECT id FROM page ORDER BY id DESC LIMIT 1
+    SELECT customer_id, definition_id, next_due_at <= %(at)s AS is_due
+    FROM points_pointaccount WHERE ctid >= %(first)s::tid AND ctid < %(end)s::tid
 )
-SELECT (SELECT count(*) FROM page), (SELECT id FROM newest), NULL::uuid
-UNION ALL (SELECT NULL, customer_id, definition_id FROM page WHERE is_due)
+SELECT (SELECT count(*) FROM page), EXISTS (SELECT FROM points_pointaccount WHERE ctid >= %(end)s::tid),
+    NULL::uuid, NULL::uuid
+UNION ALL (SELECT NULL, NULL, customer_id, definition_id FROM page WHERE is_due)
 """
