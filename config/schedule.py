@@ -5,6 +5,7 @@ from jobs.scheduling import Job, at
 from loyalty import tasks as service
 from notices import tasks as notices
 from points import tasks as points
+from reports import tasks as reports
 from rewards import tasks as rewards
 
 JOBS = [
@@ -18,6 +19,8 @@ JOBS = [
     Job(points.remind, at(hour="*/6", minute=20)),
     # Events on their way to webhooks: one run after another.
     Job(events.deliver_events, at(second="*/5")),
+    # What reports read.
+    Job(reports.count_figures, at(minute="*")),
     # E-mails to customers, in the programmes that send any.
     Job(notices.send_notices, at(minute="*")),
     # Answers, events and runs that were kept long enough.

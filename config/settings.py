@@ -144,6 +144,7 @@ INSTALLED_APPS = [
     "tiers",
     "points",
     "rewards",
+    "reports",
     "notices",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.

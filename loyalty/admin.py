@@ -85,6 +85,7 @@ class ProgramForm(forms.ModelForm):
             "currency",
             "timezone",
             "locale",
+            "margin_percent",
             "transaction_limit",
             "transfers_enabled",
             "transfer_daily_points",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
@@ -90,6 +90,15 @@ class Program(models.Model):
         db_default=False,
         editable=False,
         help_text="Whether customers are written to by e-mail: switched by notices/following.py.",
+    )
+    margin_percent = models.DecimalField(
+        "margin",
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(100))],
+        help_text="Per cent of a sale that stays with the shop: what reports work the return of the programme out with.",
     )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."

@@ -6,6 +6,7 @@ Only `points/ledger.py` writes accounts and ledger. Entries and uses never chang
 import dataclasses
 import functools
 import uuid
+from decimal import Decimal
 from typing import Any, Self
 
 from django.core.exceptions import ValidationError
@@ -105,6 +106,15 @@ class PointDefinition(models.Model):
         choices=Clawback.choices,
         default=Clawback.REFUSE,
         help_text="When an award is reversed whose points are already spent.",
+    )
+    point_value = models.DecimalField(
+        "value of a point",
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.000001"))],
+        help_text="In the programme's currency: what reports count points as. Empty: they tell no money.",
     )
     is_default = models.BooleanField(default=False, help_text="What cards and customers mean by “points”.")
     counts_for_tiers = models.BooleanField(

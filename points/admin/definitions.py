@@ -12,7 +12,16 @@ from points import definitions
 from points.expiry import ExpiryPolicy
 from points.models import PointDefinition
 
-POLICIES = ("description", "expiry_policy", "expiry_count", "expiry_month", "expiry_day", "may_go_negative", "clawback")
+POLICIES = (
+    "description",
+    "point_value",
+    "expiry_policy",
+    "expiry_count",
+    "expiry_month",
+    "expiry_day",
+    "may_go_negative",
+    "clawback",
+)
 
 POLICY_FIELDSETS = (
     (
@@ -39,12 +48,24 @@ class DefinitionAdmin(console.TableAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("program", "name", "code", "number", "description", "decimal_places", "default", "created")},
+            {
+                "fields": (
+                    "program",
+                    "name",
+                    "code",
+                    "number",
+                    "description",
+                    "decimal_places",
+                    "point_value",
+                    "default",
+                    "created",
+                )
+            },
         ),
         *POLICY_FIELDSETS,
     )
     add_fieldsets = (
-        (None, {"fields": ("program", "name", "code", "description", "decimal_places")}),
+        (None, {"fields": ("program", "name", "code", "description", "decimal_places", "point_value")}),
         *POLICY_FIELDSETS,
     )
     conditional_fields = {
