@@ -23,6 +23,7 @@ from points.api import management_transactions as transactions
 from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders, v1_explain, v1_holds, v3, v3_bulk
 from points.api import v1 as points_v1
+from reports.api import management as reports
 from rewards.api import v1 as rewards_v1
 from rewards.api import v3 as vouchers
 
@@ -111,6 +112,17 @@ customers_face = [
     path("tiers", points_v1.TiersViewSet.as_view({"get": "list"})),
 ]
 
+# Below /api/reports/.
+figures = [
+    path("roll-forward", reports.ReportsViewSet.as_view({"get": "roll_forward"})),
+    path("liability", reports.ReportsViewSet.as_view({"get": "liability"})),
+    path("velocity", reports.ReportsViewSet.as_view({"get": "velocity"})),
+    path("health", reports.ReportsViewSet.as_view({"get": "health"})),
+    path("behaviour", reports.ReportsViewSet.as_view({"get": "behaviour"})),
+    path("money", reports.ReportsViewSet.as_view({"get": "money"})),
+    path("cohorts", reports.ReportsViewSet.as_view({"get": "cohorts"})),
+]
+
 # The first match wins, so what is called most stands first.
 urlpatterns = [
     path("api/points/award", points.PointsViewSet.as_view({"post": "award"})),
@@ -136,6 +148,7 @@ urlpatterns = [
     path("api/loyalty-cards/<str:card_id>/replace", cards.CardsViewSet.as_view({"post": "replace"})),
     path("api/loyalty-cards/<str:card_id>/history", cards.CardsViewSet.as_view({"get": "history"})),
     path("api/loyalty-cards/<str:card_id>/qr.svg", cards.CardsViewSet.as_view({"get": "qr_code"})),
+    path("api/reports/", include(figures)),
     path("v1/", include(customers_face)),
     path("api/v3/", include(accounts)),
     path("api/health", management.HealthViewSet.as_view({"get": "retrieve"})),

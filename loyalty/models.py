@@ -98,7 +98,7 @@ class Program(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(100))],
-        help_text="Per cent of a sale that stays with the shop: what reports work the return of the programme out with.",
+        help_text="Per cent of a sale that stays with the shop: what reports work out the return with.",
     )
     rules_version = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="The newest version of its rulebook; 0: it has none."

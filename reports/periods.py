@@ -1,9 +1,10 @@
 """The days that a report tells of, and the rows that it has: one for each day or month, of each kind of points."""
 
+import collections
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,10 +20,12 @@ from reports.models import CountedUpTo, Figure, Measure
 MOST_DAYS = 1_100
 MOST_MONTHS = 240
 FIRST_DAY = datetime.date(1970, 1, 1)
+LAST_DAY = datetime.date(2999, 12, 31)
+DAY = datetime.timedelta(days=1)
 ZERO = Decimal(0)
-CENT = Decimal("0.01")
 
 Row = dict[str, Any]
+Figures = collections.defaultdict[str, Decimal]
 
 
 class By(TextChoices):
@@ -45,7 +48,8 @@ class Span:
     @property
     def labels(self) -> list[str]:
         """The periods, the oldest first: `2026-11-29`, or `2026-11`."""
-        return list(dict.fromkeys(label(day, self.by) for day in _days(self.first, self.last)))
+        days = ((self.last - self.first) // DAY) + 1
+        return list(dict.fromkeys(label(self.first + number * DAY, self.by) for number in range(days)))
 
 
 def span(
@@ -66,16 +70,18 @@ def span(
     """
     kinds = [definitions.find(program, definition)] if definition else program.definitions.order_by("number")
     last = last or at.astimezone(ZoneInfo(program.timezone)).date()
+    for name, day in (("from", first or last), ("to", last)):
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise errors.InvalidParameters({name: [f"Use a day from {FIRST_DAY} to {LAST_DAY}."]}, rule="range")
     if by == By.MONTH:
         last = _end_of_month(last)
-        first = (first or (last - datetime.timedelta(days=335))).replace(day=1)
-    first = first or max(last, FIRST_DAY + datetime.timedelta(days=29)) - datetime.timedelta(days=29)
+        first = (first or max(last - 335 * DAY, FIRST_DAY)).replace(day=1)
+    first = first or max(last - 29 * DAY, FIRST_DAY)
     if first > last:
         raise errors.InvalidParameters({"from": ["Must not be after `to`."]}, rule="order")
-    most = MOST_MONTHS * 31 if by == By.MONTH else MOST_DAYS
-    if (last - first).days >= most or first < FIRST_DAY:
+    if (last - first) // DAY >= (MOST_MONTHS * 31 if by == By.MONTH else MOST_DAYS):
         told = f"{MOST_MONTHS} months" if by == By.MONTH else f"{MOST_DAYS} days"
-        raise errors.InvalidParameters({"from": [f"Ask for at most {told}, from 1970 on."]}, rule="range")
+        raise errors.InvalidParameters({"from": [f"Ask for at most {told}."]}, rule="range")
     return Span(program=program, kinds=list(kinds), first=first, last=last, by=by)
 
 
@@ -89,46 +95,24 @@ def counted_at(program: Program) -> datetime.datetime | None:
     return CountedUpTo.objects.filter(program=program).values_list("counted_at", flat=True).first()
 
 
-def sums(span: Span, measures: Iterable[Measure]) -> dict[tuple[str, uuid.UUID], dict[str, Decimal]]:
-    """This will sum figures by period and kind of points, whatever their keys."""
-    found: dict[tuple[str, uuid.UUID], dict[str, Decimal]] = {}
-    rows = _figures(span.kinds, measures).filter(day__gte=span.first, day__lte=span.last)
-    for day, kind_id, measure, value in _summed(rows, "day", "definition_id", "measure"):
-        own = found.setdefault((label(day, span.by), kind_id), {})
-        own[measure] = own.get(measure, ZERO) + value
-    return found
+def sums(span: Span, measures: Iterable[Measure]) -> dict[tuple[str, uuid.UUID], Figures]:
+    """This will sum figures by period and kind of points, whatever their keys; what did not happen is zero."""
+    return _by_period(span, measures, "measure")
 
 
-def keyed(span: Span, measure: Measure) -> dict[tuple[str, uuid.UUID], dict[str, Decimal]]:
+def keyed(span: Span, measure: Measure) -> dict[tuple[str, uuid.UUID], Figures]:
     """This will sum a figure by period, kind of points and key."""
-    found: dict[tuple[str, uuid.UUID], dict[str, Decimal]] = {}
-    rows = _figures(span.kinds, [measure]).filter(day__gte=span.first, day__lte=span.last)
-    for day, kind_id, key, value in _summed(rows, "day", "definition_id", "key"):
-        own = found.setdefault((label(day, span.by), kind_id), {})
-        own[key] = own.get(key, ZERO) + value
-    return found
+    return _by_period(span, [measure], "key")
 
 
-def until(
-    kinds: Sequence[PointDefinition], measures: Iterable[Measure], day: datetime.date
-) -> dict[uuid.UUID, dict[str, Decimal]]:
-    """This will sum figures of all days before a day, by kind of points and measure."""
-    found: dict[uuid.UUID, dict[str, Decimal]] = {kind.pk: {} for kind in kinds}
-    rows = _figures(kinds, measures).filter(day__lt=day)
-    for kind_id, measure, value in _summed(rows, "definition_id", "measure"):
-        found[kind_id][measure] = value
-    return found
+def sums_before(span: Span, measures: Iterable[Measure], day: datetime.date) -> dict[uuid.UUID, Figures]:
+    """This will sum figures of all days before a day, by kind of points; what did not happen is zero."""
+    return _before(span, measures, day, "measure")
 
 
-def keyed_until(
-    kinds: Sequence[PointDefinition], measure: Measure, day: datetime.date
-) -> dict[uuid.UUID, dict[str, Decimal]]:
+def keyed_before(span: Span, measure: Measure, day: datetime.date) -> dict[uuid.UUID, Figures]:
     """This will sum a figure of all days before a day, by kind of points and key."""
-    found: dict[uuid.UUID, dict[str, Decimal]] = {kind.pk: {} for kind in kinds}
-    rows = _figures(kinds, [measure]).filter(day__lt=day)
-    for kind_id, key, value in _summed(rows, "definition_id", "key"):
-        found[kind_id][key] = value
-    return found
+    return _before(span, [measure], day, "key")
 
 
 def points(value: Decimal, kind: PointDefinition) -> Decimal:
@@ -146,22 +130,26 @@ def ratio(part: Decimal, whole: Decimal) -> Decimal | None:
     return None if not whole else round(part / whole, 4)
 
 
-def _figures(kinds: Sequence[PointDefinition], measures: Iterable[Measure]) -> QuerySet[Figure]:
-    return Figure.objects.filter(definition_id__in=[kind.pk for kind in kinds], measure__in=list(measures))
+def _by_period(span: Span, measures: Iterable[Measure], name: str) -> dict[tuple[str, uuid.UUID], Figures]:
+    found = {(name_of_period, kind.pk): Figures(Decimal) for name_of_period in span.labels for kind in span.kinds}
+    rows = _figures(span, measures).filter(day__gte=span.first, day__lte=span.last)
+    for day, kind_id, told, value in rows.values_list("day", "definition_id", name).annotate(sum=Sum("value")):
+        found[label(day, span.by), kind_id][told] += value
+    return found
 
 
-def _summed(rows: QuerySet[Figure], *by: str) -> Iterator[tuple]:
-    return iter(rows.order_by().values_list(*by).annotate(sum=Sum("value")))
+def _before(span: Span, measures: Iterable[Measure], day: datetime.date, name: str) -> dict[uuid.UUID, Figures]:
+    found = {kind.pk: Figures(Decimal) for kind in span.kinds}
+    rows = _figures(span, measures).filter(day__lt=day)
+    for kind_id, told, value in rows.values_list("definition_id", name).annotate(sum=Sum("value")):
+        found[kind_id][told] += value
+    return found
 
 
-def _days(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
-    return (first + datetime.timedelta(days=number) for number in range((last - first).days + 1))
+def _figures(span: Span, measures: Iterable[Measure]) -> QuerySet[Figure]:
+    kinds = [kind.pk for kind in span.kinds]
+    return Figure.objects.filter(definition_id__in=kinds, measure__in=list(measures)).order_by()
 
 
 def _end_of_month(day: datetime.date) -> datetime.date:
-    return (day.replace(day=28) + datetime.timedelta(days=4)).replace(day=1) - datetime.timedelta(days=1)
-
-
-def nothing(measures: Mapping[str, Decimal] | None, measure: Measure) -> Decimal:
-    """This will answer a figure, or zero where nothing happened."""
-    return (measures or {}).get(measure, ZERO)
+    return (day.replace(day=28) + 4 * DAY).replace(day=1) - DAY

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.DecimalField(
                 blank=True,
                 decimal_places=2,
-                help_text="Per cent of a sale that stays with the shop: what reports work the return of the programme out with.",
+                help_text="Per cent of a sale that stays with the shop: what reports work out the return with.",
                 max_digits=5,
                 null=True,
                 validators=[
