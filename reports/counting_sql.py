@@ -111,8 +111,8 @@ lots AS MATERIALIZED (
     SELECT m.definition_id, f.measure, m.day, CASE
         WHEN m.id IS NULL THEN 'debt' WHEN m.inactivity_months IS NOT NULL THEN 'inactivity'
         WHEN m.expires_at IS NULL THEN 'never'
-        -- What ends as a month begins was there on the last day of the month before.
-        ELSE to_char((m.expires_at - interval '1 microsecond') AT TIME ZONE %(zone)s, 'YYYY-MM')
+        -- In which the entry will be that tells of it: what ends as a month begins expires in that one.
+        ELSE to_char(m.expires_at AT TIME ZONE %(zone)s, 'YYYY-MM')
     END AS key, f.value
     FROM moved m CROSS JOIN LATERAL (VALUES ('owed', m.value), ('owed_pending', m.pending)) AS f (measure, value)
     UNION ALL

@@ -15,7 +15,6 @@ from reports.models import CountedUpTo, Figure
 
 Figures = dict[tuple[str, datetime.date, str], Decimal]
 
-MICROSECOND = datetime.timedelta(microseconds=1)
 CATEGORIES = {
     "award": "earned",
     "activate": "activated",
@@ -135,7 +134,7 @@ def _ending(lot: PointLot | None, zone: ZoneInfo) -> str:
         return "inactivity"
     if lot.expires_at is None:
         return "never"
-    return (lot.expires_at - MICROSECOND).astimezone(zone).strftime("%Y-%m")
+    return lot.expires_at.astimezone(zone).strftime("%Y-%m")
 
 
 def _earned_at(lot: PointLot) -> datetime.datetime:

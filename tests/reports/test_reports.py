@@ -105,19 +105,21 @@ def test_goes_by_the_days_of_the_programme(caller: Caller, alice: Till) -> None:
 
 def test_tells_what_is_owed_by_when_it_ends(caller: Caller, alice: Till, bob: Till) -> None:
     alice.award(100, at=day(3, 1), expires_at=day(5, 3))
-    # It ends as June begins in Vilnius: on 31 May it is there.
+    # It ends as June begins in Vilnius, and is told with what expires in June.
     alice.award(7, at=day(3, 1), expires_at=datetime.datetime(2026, 5, 31, 21, tzinfo=datetime.UTC))
     bob.award(30, at=day(3, 2))
     bob.award(20, at=day(4, 2), valid_from=day(8, 1), expires_at=day(9, 1))
     alice.redeem(40, at=day(4, 1))
     as_of_march = {"to": "2026-03-31"}
     assert report(caller, "liability", **as_of_march)["rows"] == [
-        owed("2026-03-31", "2026-05", 107, value=1.07),
+        owed("2026-03-31", "2026-05", 100, value=1),
+        owed("2026-03-31", "2026-06", 7, value=0.07),
         owed("2026-03-31", "never", 30, value=0.3),
     ]
     rows = report(caller, "liability", to="2026-04-02")["rows"]
     assert rows == [
-        owed("2026-04-02", "2026-05", 107 - 40, value=0.67),
+        owed("2026-04-02", "2026-05", 100 - 40, value=0.6),
+        owed("2026-04-02", "2026-06", 7, value=0.07),
         owed("2026-04-02", "2026-09", 0, pending=20, value=0),
         owed("2026-04-02", "never", 30, value=0.3),
     ]
