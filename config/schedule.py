@@ -21,6 +21,8 @@ JOBS = [
     Job(events.deliver_events, at(second="*/5")),
     # What reports read.
     Job(reports.count_figures, at(minute="*")),
+    # How many hold which tier, after those that fell.
+    Job(reports.count_tiers, at(minute=20)),
     # E-mails to customers, in the programmes that send any.
     Job(notices.send_notices, at(minute="*")),
     # Answers, events and runs that were kept long enough.

@@ -5,6 +5,7 @@ is missed, and what is written late adds to a day that is long over. A batch and
 """
 
 import dataclasses
+import datetime
 import functools
 import uuid
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from loyalty import retry
 from loyalty.models import Program
 from reports import counting_sql
-from reports.models import AccountMonth, CountedUpTo, Figure
+from reports.models import AccountMonth, CountedUpTo, Figure, Measure
 
 BATCH = 5_000
 
@@ -44,6 +45,16 @@ def count(program: Program | None = None) -> Tally:
 
 
 @transaction.atomic
+def count_tiers(*, at: datetime.datetime) -> int:
+    """This will count how many accounts hold which tier, for the day that it is in each programme, and answer how many
+    accounts it looked at: all of them, since a row of an account says nothing of when it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(counting_sql.NO_TIERS, {"at": at})
+        cursor.execute(counting_sql.TIERS, {"at": at})
+        return int(cursor.fetchone()[0])
+
+
+@transaction.atomic
 def forget(program: Program) -> None:
     """This will forget a programme's figures, so that they are counted anew from its first entry."""
     with connection.cursor() as cursor:
@@ -53,7 +64,8 @@ def forget(program: Program) -> None:
         timezone=program.timezone, xid=None, entry_id=None, counted_at=None
     )
     definitions = list(program.definitions.values_list("pk", flat=True))
-    Figure.objects.filter(definition_id__in=definitions).delete()
+    # How many held which tier on an earlier day is in no entry.
+    Figure.objects.filter(definition_id__in=definitions).exclude(measure=Measure.TIER).delete()
     AccountMonth.objects.filter(definition_id__in=definitions).delete()
 
 

@@ -111,8 +111,8 @@ lots AS MATERIALIZED (
     SELECT m.definition_id, f.measure, m.day, CASE
         WHEN m.id IS NULL THEN 'debt' WHEN m.inactivity_months IS NOT NULL THEN 'inactivity'
         WHEN m.expires_at IS NULL THEN 'never'
-        -- In which the entry will be that tells of it: what ends as a month begins expires in that one.
-        ELSE to_char(m.expires_at AT TIME ZONE %(zone)s, 'YYYY-MM')
+        -- Of the entry that will tell of it: what ends as a day begins expires on that one.
+        ELSE to_char(m.expires_at AT TIME ZONE %(zone)s, 'YYYY-MM-DD')
     END AS key, f.value
     FROM moved m CROSS JOIN LATERAL (VALUES ('owed', m.value), ('owed_pending', m.pending)) AS f (measure, value)
     UNION ALL
@@ -190,4 +190,26 @@ FROM (SELECT 1) AS always LEFT JOIN (
     -- Under another name: as text, 999 comes after 1000.
     SELECT xid::text AS number, id FROM taken ORDER BY xid DESC, id DESC LIMIT 1
 ) AS last ON TRUE
+"""
+
+# A tier that nobody holds any more is held by none.
+NO_TIERS = """
+UPDATE reports_figure f SET value = 0 FROM points_pointdefinition d JOIN loyalty_program p ON p.id = d.program_id
+WHERE f.definition_id = d.id AND f.measure = 'tier' AND f.day = (%(at)s AT TIME ZONE p.timezone)::date
+"""
+
+TIERS = """
+WITH counted AS (
+    INSERT INTO reports_figure (definition_id, measure, day, key, value)
+    SELECT d.id, 'tier', (%(at)s AT TIME ZONE p.timezone)::date, COALESCE(a.tier_id::text, ''), a.accounts
+    FROM (
+        SELECT definition_id, tier_id, count(*) AS accounts FROM points_pointaccount
+        WHERE merged_into_id IS NULL AND closed_at IS NULL GROUP BY definition_id, tier_id
+    ) AS a
+    JOIN points_pointdefinition d ON d.id = a.definition_id AND d.counts_for_tiers
+    JOIN loyalty_program p ON p.id = d.program_id
+    ON CONFLICT (definition_id, measure, day, key) DO UPDATE SET value = EXCLUDED.value
+    RETURNING value
+)
+SELECT COALESCE(sum(value), 0) FROM counted
 """

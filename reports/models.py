@@ -36,9 +36,11 @@ class Measure(models.TextChoices):
     NEW = "new"
     # Accounts whose last award or redemption is of that day: each activity takes its account from the day before.
     LAST_ACTIVE = "last_active"
-    # Changes of what is owned by when it ends, and what of that is pending. The key is an `Ending` or a month.
+    # Changes of what is owned by when it ends, and what of that is pending. The key is an `Ending` or a day.
     OWED = "owed"
     OWED_PENDING = "owed_pending"
+    # Accounts by the tier that they held when it was last counted that day. The key is its id; empty: none.
+    TIER = "tier"
     # Points redeemed, by the month in which they were earned; and each of them times the seconds since then.
     COHORT = "cohort"
     REDEEMED_SECONDS = "redeemed_seconds"
@@ -57,7 +59,7 @@ class Measure(models.TextChoices):
 
 
 class Ending(models.TextChoices):
-    """When points end that have no month in which they do."""
+    """When points end that have no day on which they do."""
 
     NEVER = "never"
     INACTIVITY = "inactivity"

@@ -18,7 +18,7 @@ from loyalty.api import management
 from loyalty.api.serializers import Output, Query, success
 from loyalty.models import Scope
 from loyalty.permissions import caller
-from reports import behaviour, cohorts, health, liability, money, periods, roll_forward, velocity
+from reports import behaviour, cohorts, health, liability, money, periods, roll_forward, tiers, velocity
 from reports.api import shapes
 from reports.periods import By, Row, Span
 
@@ -74,7 +74,11 @@ class ReportsViewSet(management.ManagementViewSet):
     def behaviour(self, request: Request) -> HttpResponse:
         """Tells how much of what they earn customers spend, in which sizes, and how many do nothing any more."""
         query, span = _read(request, shapes.PeriodsQuery)
-        more = {"sizes": behaviour.sizes(span), "inactive": behaviour.inactive(span, at=timezone.now())}
+        more = {
+            "sizes": behaviour.sizes(span),
+            "tiers": tiers.held(span),
+            "inactive": behaviour.inactive(span, at=timezone.now()),
+        }
         return _answer(query, span, "behaviour", behaviour.rows(span), shapes.BehaviourRow, **more)
 
     @_described("Money", shapes.ReportQuery, shapes.Money)

@@ -227,11 +227,21 @@ class HealthReport(Report):
     rows = HealthRow(many=True, help_text="The oldest period first.")
 
 
+class TierCount(serializers.Output):
+    """How many customers hold a tier."""
+
+    tier = fields.Words(schema={"example": "silver"}, help_text="Its name; `No tier` below the lowest.")
+    customers = fields.Count(help_text="When it was last counted, up to `to`.")
+    change = fields.Count(help_text="How many more than when it was last counted before `from`.")
+
+
 class Behaviour(Report):
-    """What customers do, with the sizes of redemptions of all periods together, and who does nothing any more."""
+    """What customers do, with the sizes of redemptions of all periods together, who does nothing any more, and who holds
+    which tier."""
 
     rows = BehaviourRow(many=True, help_text="The oldest period first.")
     sizes = SizeCount(many=True, help_text="The smallest first.")
+    tiers = TierCount(many=True, help_text="The lowest first.")
     inactive = Inactive(many=True, help_text="For 30, 90, 180 and 365 days.")
 
 

@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                             ("last_active", "Last Active"),
                             ("owed", "Owed"),
                             ("owed_pending", "Owed Pending"),
+                            ("tier", "Tier"),
                             ("cohort", "Cohort"),
                             ("redeemed_seconds", "Redeemed Seconds"),
                             ("reward", "Reward"),

@@ -134,7 +134,7 @@ def _ending(lot: PointLot | None, zone: ZoneInfo) -> str:
         return "inactivity"
     if lot.expires_at is None:
         return "never"
-    return lot.expires_at.astimezone(zone).strftime("%Y-%m")
+    return lot.expires_at.astimezone(zone).strftime("%Y-%m-%d")
 
 
 def _earned_at(lot: PointLot) -> datetime.datetime:

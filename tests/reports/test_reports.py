@@ -10,14 +10,16 @@ import time_machine
 
 from loyalty import idempotency, ids
 from loyalty.models import Program, Scope
-from points import ledger
+from points import ledger, rules
 from points.models import AccountRef, PointDefinition
+from reports import counting
 from rewards import catalogue, redeeming
 from tests.api.management.till import Till as Caller
 from tests.api.management.till import data, error
 from tests.factories import CardFactory, CustomerFactory, make_definition
 from tests.points.till import Till
 from tests.reports.recounted import counted
+from tiers.models import Tier, TierScheme
 
 REPORTS = ("roll-forward", "liability", "velocity", "health", "behaviour", "money", "cohorts")
 NOTHING = idempotency.Answer(status=201, body=b"")
@@ -219,6 +221,25 @@ def test_tells_what_customers_do(caller: Caller, alice: Till, bob: Till) -> None
     assert told["sizes"] == [size(0, 1), size(50, 2), size(500, 1)]
     # As of 30 April Bob did something 28 days ago, Alice 110.
     assert told["inactive"] == [inactive(30, 1), inactive(90, 1), inactive(180, 0), inactive(365, 0)]
+
+
+def test_tells_how_many_hold_which_tier(program: Program, caller: Caller, alice: Till, bob: Till) -> None:
+    for name, threshold in (("Silver", 100), ("Gold", 500)):
+        Tier.objects.create(program=program, code=name.lower(), name=name, threshold=threshold)
+    TierScheme.objects.create(program=program)
+    rules.publish(program=program, by="test")
+    for till, points in ((alice, 100), (bob, 10)):
+        till.award(points, at=day(4, 1))
+    counting.count_tiers(at=day(4, 1))
+    alice.award(400, at=day(4, 2))
+    counting.count_tiers(at=day(4, 2))
+    told = report(caller, "behaviour", **{"from": "2026-04-02", "to": "2026-04-30"})["tiers"]
+    assert told == [tier("No tier", 1, 0), tier("Silver", 0, -1), tier("Gold", 1, 1)]
+    assert report(caller, "behaviour", to="2026-04-01")["tiers"][1] == tier("Silver", 1, 1)
+
+
+def tier(name: str, customers: int, change: int) -> dict[str, Any]:
+    return {"tier": name, "customers": customers, "change": change}
 
 
 def size(points: int, count: int) -> dict[str, int]:
