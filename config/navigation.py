@@ -21,6 +21,18 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "See how it goes",
+            "separator": True,
+            "items": [
+                {
+                    "title": "Dashboard",
+                    "icon": "monitoring",
+                    "link": reverse("dashboard"),
+                    "permission": lambda request: request.user.has_perm("reports.view_figure"),
+                },
+            ],
+        },
+        {
             "title": "Look into the ledger",
             "separator": True,
             "items": [

@@ -23,6 +23,7 @@ from points.api import management_transactions as transactions
 from points.api import shop as points_shop
 from points.api import shop_earning, shop_orders, v1_explain, v1_holds, v3, v3_bulk
 from points.api import v1 as points_v1
+from reports.admin import dashboard
 from reports.api import management as reports
 from rewards.api import v1 as rewards_v1
 from rewards.api import v3 as vouchers
@@ -156,6 +157,7 @@ urlpatterns = [
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
     path("notices/<str:token>", unsubscribe.page, name="unsubscribe"),
+    path("admin/dashboard/", admin.site.admin_view(dashboard.page), name="dashboard"),
     path("admin/till/", till.open_till, name="till"),
     path("admin/till/<slug:slug>/", till.find, name="till_find"),
     path("admin/till/<slug:slug>/customers/<uuid:customer_id>/", till.customer, name="till_customer"),

@@ -86,6 +86,7 @@ def _count_batch(program: Program) -> int:
     # Before the statement takes its snapshot: what that does not see was not written by now.
     now = timezone.now()
     with connection.cursor() as cursor:
+        cursor.execute(counting_sql.PLAN)
         cursor.execute(
             counting_sql.ADD,
             {

@@ -14,9 +14,9 @@ def held(span: Span) -> list[Row]:
     """This will answer each tier of the programme, the lowest first, with how many customers held it when that was last
     counted in the span, and how many more those are than when it was last counted before; none, where it never was."""
     ladder = rules.of(span.program).ladder
-    if ladder is None:
-        return []
     now, before = _counted(span, span.last), _counted(span, span.first - DAY)
+    if ladder is None or not now:
+        return []
     known = {NONE: "No tier", **{str(rung.id): rung.name for rung in ladder.rungs}}
     return [
         {"tier": name, "customers": int(now[key]), "change": int(now[key] - before[key])}

@@ -236,8 +236,8 @@ class TierCount(serializers.Output):
 
 
 class Behaviour(Report):
-    """What customers do, with the sizes of redemptions of all periods together, who does nothing any more, and who holds
-    which tier."""
+    """What customers do; with the sizes of redemptions of all periods together, who holds which tier, and who does
+    nothing any more."""
 
     rows = BehaviourRow(many=True, help_text="The oldest period first.")
     sizes = SizeCount(many=True, help_text="The smallest first.")

@@ -17,6 +17,7 @@ from cards.models import Card
 from loyalty import api_keys, data_folder, errors, retry
 from loyalty.models import Program
 from points import definitions, due, purchase_files, purchases
+from reports import counting
 
 SLUG = "demo"
 ADMIN = "admin"
@@ -47,7 +48,14 @@ class Command(BaseCommand):
 
     def _program(self) -> Program:
         try:
-            return Program.objects.filter(slug=SLUG).first() or retry.run(_make_program)
+            known = Program.objects.filter(slug=SLUG).first()
+            if known is not None:
+                return known
+            program = retry.run(_make_program)
+            # At once: the jobs would come to it within an hour.
+            counting.count(program)
+            counting.count_tiers(at=timezone.now())
+            return program
         except errors.Unavailable as refusal:
             raise CommandError(str(refusal)) from refusal
 
@@ -81,7 +89,9 @@ def _make_program() -> Program:
     """In one transaction, so that a programme that is there has all its purchases."""
     program = definitions.create_program(slug=SLUG, name="Demo shop")
     program.transfers_enabled = True
-    program.save(update_fields=["transfers_enabled"])
+    program.margin_percent = Decimal(30)
+    program.save(update_fields=["transfers_enabled", "margin_percent"])
+    program.definitions.update(point_value=Decimal("0.01"))
     zone = ZoneInfo(program.timezone)
     now = timezone.now()
     yesterday = timezone.localdate(now, zone) - datetime.timedelta(days=1)

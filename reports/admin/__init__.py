@@ -1,0 +1,1 @@
+"""The dashboard: how the programme is doing, on one page."""
