@@ -85,6 +85,12 @@ def named(names: Iterable[tuple[uuid.UUID, uuid.UUID]]) -> list[PointTransaction
     return list(store.entries(list(names)).values())
 
 
+def of_reference(*, reference: str) -> QuerySet[PointTransaction]:
+    """This will answer the entries of all programmes that name an order, or what else was their reference."""
+    # The index on references begins with the programme: naming all of them, who are few, lets it be used.
+    return PointTransaction.objects.filter(program__in=Program.objects.values("pk"), reference=reference)
+
+
 def find(*, program: Program, reference: str) -> PointTransaction:
     """This will answer the programme's entry of that id as callers see it, its account and definition with it.
 

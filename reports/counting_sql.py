@@ -13,7 +13,8 @@ PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOC
 
 _BATCH = """
 taken AS MATERIALIZED (
-    SELECT xid, id FROM points_pointtransaction
+    SELECT xid, id, account_id, version, type, points, pending_after, reference, metadata, effective_at
+    FROM points_pointtransaction
     WHERE program_id = %(program)s AND (xid, id) > (%(xid)s::text::xid8, %(entry)s)
         AND xid < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY xid, id LIMIT %(batch)s
@@ -24,8 +25,7 @@ taken AS MATERIALIZED (
         -- The days of the last award or redemption before it, and of the last that was the same.
         (active.effective_at AT TIME ZONE %(zone)s)::date AS active_on,
         (same.effective_at AT TIME ZONE %(zone)s)::date AS same_on
-    FROM taken t
-    JOIN points_pointtransaction e ON e.id = t.id
+    FROM taken e
     JOIN points_pointaccount a ON a.id = e.account_id
     LEFT JOIN points_pointtransaction p ON p.account_id = e.account_id AND p.version = e.version - 1
     LEFT JOIN LATERAL (
@@ -121,8 +121,8 @@ lots AS MATERIALIZED (
     FROM moved m CROSS JOIN LATERAL (VALUES ('owed', m.value), ('owed_pending', m.pending)) AS f (measure, value)
     UNION ALL
     SELECT u.definition_id, f.measure, u.day, f.key, f.value FROM used u
-    JOIN points_pointlot o ON o.id = COALESCE(u.origin_id, u.id)
-    JOIN points_pointtransaction e ON e.account_id = o.account_id AND e.version = o.version
+    -- A lot that came from no other account has the id of the entry that made it.
+    JOIN points_pointtransaction e ON e.program_id = %(program)s AND e.id = COALESCE(u.origin_id, u.id)
     CROSS JOIN LATERAL (VALUES
         ('cohort', to_char(e.effective_at AT TIME ZONE %(zone)s, 'YYYY-MM'), u.used),
         ('redeemed_seconds', '', round(u.used * extract(epoch FROM u.effective_at - e.effective_at), 2))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -24,7 +24,7 @@ from events import outbox
 from events.admin import events
 from events.models import EventType
 from loyalty import console
-from points import expiry, membership
+from points import expiry, histories, membership
 from points.admin import adjusting, holding, standing
 
 
@@ -104,7 +104,7 @@ class CustomerAdmin(console.TableAdmin):
     list_filter = (FateFilter, "program")
     # What is searched is in `cards.search`; a list without fields has no search box.
     search_fields = ("name",)
-    search_help_text = "Card number, e-mail, name, phone, external id"
+    search_help_text = "Card number, e-mail, name, phone, external id, order number"
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": ("program", "name", "email", "phone", "external_id", "locale", "created", "unsubscribed")}),
@@ -126,8 +126,11 @@ class CustomerAdmin(console.TableAdmin):
         if not search_term.strip():
             return queryset, False
         found = search.customers(search_term).order_by()
-        # Whoever is found under a name of before is found as the customer of today, too.
-        return queryset.filter(Q(pk__in=found.values("pk")) | Q(pk__in=found.values("merged_into"))), False
+        by_order = histories.of_reference(reference=search_term.strip())
+        # Whoever is found under a name of before is found as the customer of today, too. One set of keys, which indexes
+        # answer, and not several conditions.
+        keys = found.values("pk").union(found.values("merged_into"), by_order.values("account__customer"))
+        return queryset.filter(pk__in=keys), False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return console.only_program() | super().get_changeform_initial_data(request)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from cards.models import Card, Customer
 from loyalty import ids
 from loyalty.models import Program
-from points import definitions
+from points import definitions, ledger
 from points.models import AccountRef
 from tests.admin import pages
 from tests.admin.conftest import Browser
@@ -46,6 +46,14 @@ def test_finds_by_what_staff_have_in_hand(viewer: Browser, program: Program, car
     assert found(viewer, program, "alice") == alice | {"Bob Brown"}
     assert found(viewer, program, "C-17") == {"Bob Brown"}
     assert found(viewer, program, "@example.com") == alice | {"Bob Brown"}
+    assert found(viewer, program, "ad") == alice
+    assert found(viewer, program, "b B") == {"Bob Brown"}
+
+
+def test_finds_who_placed_an_order(viewer: Browser, program: Program, till: Till, bob: Customer) -> None:
+    till.award(10, note=ledger.Note(reason="Order", actor="till", reference="order 77/b"))
+    assert found(viewer, program, " order 77/b ") == {"Alice Adams"}
+    assert found(viewer, program, "order 77") == set()
 
 
 @pytest.mark.parametrize("term", ["nobody", "LC999999999999", "cus_" + 32 * "0", "%", "x" * 5000, "' OR 1=1 --"])

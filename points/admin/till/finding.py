@@ -11,6 +11,7 @@ from rewards import redemptions
 from rewards.models import Redemption
 
 MOST = 20
+MOST_LOOKED_AT = 1_000
 
 
 def code(program: Program, term: str, *, at: datetime.datetime) -> Redemption | None:
@@ -38,5 +39,7 @@ def customers(program: Program, term: str) -> tuple[list[Customer], bool]:
     alone."""
     named = program.customers.filter(external_id=term.strip())
     found = named if named.exists() else search.customers(term).filter(program=program)
-    rows = list(found.filter(erased_at=None).select_related("merged_into").order_by("name", "pk")[: MOST + 1])
+    # Not all whom a common word may mean are put into order: who looks for somebody says more.
+    some = found.filter(erased_at=None).order_by().values("pk")[:MOST_LOOKED_AT]
+    rows = list(Customer.objects.filter(pk__in=some).select_related("merged_into").order_by("name", "pk")[: MOST + 1])
     return list(dict.fromkeys(row.merged_into or row for row in rows[:MOST])), len(rows) > MOST
