@@ -18,7 +18,7 @@ from loyalty.models import Program
 from points.models import PointDefinition
 
 SOURCE = "purchases"
-_ACTIVE = (Import.State.UPLOADED, Import.State.CHECKED, Import.State.RUNNING)
+ACTIVE = (Import.State.UPLOADED, Import.State.CHECKED, Import.State.RUNNING)
 _PAGE = 1_000
 
 
@@ -135,7 +135,7 @@ def cancel(*, upload: Import, by: str, at: datetime.datetime) -> None:
     with transaction.atomic():
         # Whoever works on it commits a batch first, and finds this before the next.
         now = Import.objects.select_for_update(no_key=True).get(pk=upload.pk)
-        if now.state not in _ACTIVE:
+        if now.state not in ACTIVE:
             raise Ended
         end(now, Import.State.CANCELLED, at=at, cancelled_by=by)
 

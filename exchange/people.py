@@ -13,7 +13,7 @@ from loyalty import ids
 from loyalty.models import Program
 
 # How a row may name a customer, in the order in which they are taken.
-NAMED_BY = ("customer_id", "external_id", "email", "card_number")
+NAMED_BY = ("external_id", "email", "card_number", "customer_id")
 COLUMNS = (
     Column(
         name="external_id",
@@ -57,14 +57,15 @@ class People:
         """This will answer the customer whom a row names, as who that is today; or why there is none, by column."""
         faults = []
         named = set()
-        for column in NAMED_BY:
-            if said.get(column):
-                value = said[column].lower() if column == "email" else said[column]
-                customer_id = self.found[column].get(value)
-                if customer_id is None:
-                    faults.append((column, "There is no such customer in the programme."))
-                else:
-                    named.add(customer_id)
+        columns = [column for column in NAMED_BY if said.get(column)]
+        # Our own id is of no use where the file comes from another programme; then something else names the customer.
+        for column in [column for column in columns if column != "customer_id"] or columns:
+            value = said[column].lower() if column == "email" else said[column]
+            customer_id = self.found[column].get(value)
+            if customer_id is None:
+                faults.append((column, "There is no such customer in the programme."))
+            else:
+                named.add(customer_id)
         if len(named) > 1:
             faults.append(("external_id", "The columns name different customers."))
         if faults or not named:
