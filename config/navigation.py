@@ -83,7 +83,7 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Import and export",
             "separator": True,
-            "items": [_table("Imports", "upload_file", "exchange", "import"), _upload(), _export()],
+            "items": [_table("Imports", "upload_file", "exchange", "import"), _export()],
         },
         {
             "title": "System",
@@ -125,15 +125,6 @@ def _preview() -> Item:
         "icon": "calculate",
         "link": reverse("admin:points_earningrule_preview"),
         "permission": _may_view("points", "earningrule"),
-    }
-
-
-def _upload() -> Item:
-    return {
-        "title": "Import a file",
-        "icon": "upload",
-        "link": reverse("admin:exchange_import_add"),
-        "permission": lambda request: request.user.has_perm("exchange.add_import"),
     }
 
 

@@ -76,26 +76,22 @@ def read(file: IO[bytes], *, file_type: str) -> Iterator[Line]:
 
 def _read_csv(file: IO[bytes]) -> Iterator[Line]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    try:
-        head = text.readline(_LONGEST_LINE)
-        delimiter = max(_DELIMITERS, key=head.count)
-        text.seek(0)
-        rows = csv.reader(_lines(text.readline), delimiter=delimiter, strict=True)
-        number = 0
-        while True:
-            number += 1
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error:
-                # The reader goes on with the line after this.
-                yield Line(number, fault="The row is not CSV: a quote is missing, or a cell is too long.")
-            else:
-                yield _line(number, cells)
-    finally:
-        # Whoever opened the file closes it.
-        text.detach()
+    head = text.readline(_LONGEST_LINE)
+    delimiter = max(_DELIMITERS, key=head.count)
+    text.seek(0)
+    rows = csv.reader(_lines(text.readline), delimiter=delimiter, strict=True)
+    number = 0
+    while True:
+        number += 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            # The reader goes on with the line after this.
+            yield Line(number, fault="The row is not CSV: a quote is missing, or a cell is too long.")
+        else:
+            yield _line(number, cells)
 
 
 def _lines(readline: Callable[[int], str]) -> Iterator[str]:

@@ -181,7 +181,13 @@ class ImportAdmin(console.ReadOnlyAdmin):
             facts=[("Programme", upload.program), ("Rows", f"{upload.row_count or 0:,}"), *_counts(upload)],
         )
 
-    @action(description="Cancel", url_path="cancel", icon="block", variant=ActionVariant.DANGER, permissions=["bring"])
+    @action(
+        description="Cancel the import",
+        url_path="cancel",
+        icon="block",
+        variant=ActionVariant.DANGER,
+        permissions=["bring"],
+    )
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """This will end an import."""
         upload = self.fetch(request, object_id)
