@@ -24,6 +24,9 @@ from loyalty import errors, pace, retry
 LEASE_SECONDS = 60
 # So many runs may end without having done a row. What ends them is not the file's rows: those have faults.
 MOST_FRUITLESS = 5
+# How many rows are brought in together: many where no till waits for them, else few, or as many as no till minds.
+BATCH = 500
+FEW = 25
 _WORKED_ON = Q(state=Import.State.UPLOADED) | Q(state=Import.State.RUNNING)
 
 
@@ -68,7 +71,7 @@ def carry_on(
             )
             _note_size(upload, run, rows)
             on_progress(upload.place)
-            for batch in pace.batches(_parts(rows, upload, stop)):
+            for batch in _batches(_parts(rows, upload, stop), kind):
                 on_progress(_advance(upload, kind, batch, run=run))
             if not stop.is_set():
                 _finish(upload, run)
@@ -131,7 +134,28 @@ def _parts(rows: spool.Spool, upload: Import, stop: threading.Event) -> Iterator
         yield part
 
 
-def _advance(upload: Import, kind: Kind, parts: list[spool.Part], *, run: uuid.UUID) -> int:
+def _batches(parts: Iterator[spool.Part], kind: Kind) -> Iterator[spool.Part]:
+    """This will put parts together to what is done in one transaction."""
+    if not kind.locks_accounts:
+        yield from _joined(parts, BATCH)
+        return
+    # A few at least: each transaction costs as much as some rows do, however little it does.
+    for some in pace.batches(_joined(parts, FEW), first=1):
+        yield [line for part in some for line in part]
+
+
+def _joined(parts: Iterator[spool.Part], count: int) -> Iterator[spool.Part]:
+    joined: spool.Part = []
+    for part in parts:
+        joined += part
+        if len(joined) >= count:
+            yield joined
+            joined = []
+    if joined:
+        yield joined
+
+
+def _advance(upload: Import, kind: Kind, lines: spool.Part, *, run: uuid.UUID) -> int:
     """This will check or bring in a batch, and answer how many rows that were.
 
     Raises:
@@ -139,7 +163,6 @@ def _advance(upload: Import, kind: Kind, parts: list[spool.Part], *, run: uuid.U
         _Stopped: a row has a fault, and none may.
         errors.Unavailable: the database does not answer.
     """
-    lines = [line for part in parts for line in part]
     place = upload.place + len(lines)
 
     def once() -> None:

@@ -51,7 +51,7 @@ class OpeningBalances(Kind):
         ),
         Column(name="reference", read=text(255), help="Kept with the entry."),
     )
-    is_grouped = True
+    locks_accounts = True
 
     def check(self, said: Mapping[str, Any]) -> Faults:
         """This will refuse points of nobody, and dates that are no opening balance's."""

@@ -59,8 +59,8 @@ class Kind(abc.ABC):
     columns: ClassVar[tuple[Column, ...]]
     # What no two rows of a file have in common.
     uniques: ClassVar[tuple[str, ...]] = ()
-    # Whether the rows of one customer are brought in together, in the order of their dates.
-    is_grouped: ClassVar[bool] = False
+    # Whether tills wait for accounts while rows are brought in.
+    locks_accounts: ClassVar[bool] = False
 
     def __init__(self, upload: Import, *, at: datetime.datetime) -> None:
         self.upload = upload

@@ -47,7 +47,7 @@ class Purchases(Kind):
         Column(name="email", headings=HEADINGS["email"][1:], read=email, help="For customers who are new."),
         Column(name="name", headings=HEADINGS["name"][1:], read=text(200), help="For customers who are new."),
     )
-    is_grouped = True
+    locks_accounts = True
 
     def refuse_whole(self) -> None:
         """This will refuse purchases that no rule lets earn anything."""

@@ -16,7 +16,7 @@ import django
 django.setup()
 from exchange import running, tasks
 from loyalty import pace
-running.LEASE_SECONDS, pace.MOST = {LEASE_SECONDS}, 10
+running.LEASE_SECONDS, running.FEW, pace.MOST = {LEASE_SECONDS}, 10, 1
 print("ready", flush=True)
 tasks.work_on_imports.call()
 """
