@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from cards.models import Card, Customer
-from exchange import exports
+from exchange import exports, writing
 from exchange.models import Import
 from points import histories
 from points.models import PointTransaction
@@ -146,6 +146,20 @@ def test_goes_on_from_page_to_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
     for since, count in ((written[0], 40), (written[39], 1)):
         found = exports.EXPORTS["entries"].rows(shop.program, exports.Range(since=since))
         assert len(list(found)) >= count
+
+
+def test_refuses_a_workbook_with_more_rows_than_a_sheet_holds(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MOST_ROWS", 3)
+    for _ in range(3):
+        CustomerFactory(program=shop.program)
+    path = tmp_path / "customers.xlsx"
+
+    with pytest.raises(CommandError, match="take CSV"):
+        exported(shop, "customers", format="xlsx", output=path)
+    assert not path.exists()
+    assert len(exported(shop, "customers").splitlines()) == 1 + 3
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

@@ -5,15 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from cards.models import Card, Customer
 from exchange import imports
 from exchange.models import Import, ImportChunk
 from points.models import PointDefinition, PointLot, PointTransaction
+from rewards import persons
 from rewards.models import Reward
 from tests.exchange.shop import Shop, contents, counts, workbook
-from tests.factories import CustomerFactory
+from tests.factories import CardFactory, CustomerFactory
 
 CUSTOMERS = [
     ["external_id", "E-mail", "name", "phone", "locale", "metadata"],
@@ -243,3 +245,56 @@ def test_reads_columns_by_their_names_and_ignores_others(shop: Shop) -> None:
 
     assert (upload.columns_read, upload.columns_ignored) == (["external_id"], ["shoe_size"])
     assert counts(upload) == (1, 0, 0, 0)
+
+
+def test_lets_go_of_files_that_nobody_confirmed_and_of_old_faults(shop: Shop) -> None:
+    content = "external_id,email\nalice,\nbob,nothing\n"
+    forgotten, young, ended = (
+        shop.check("customers", content),
+        shop.check("customers", content),
+        shop.bring("customers", content),
+    )
+    now = timezone.now()
+    old = now - datetime.timedelta(days=15)
+    Import.objects.filter(pk=forgotten.pk).update(created_at=old)
+    Import.objects.filter(pk=ended.pk).update(created_at=old, ended_at=old)
+
+    imports.purge(before=now - datetime.timedelta(days=14))
+
+    assert Import.objects.get(pk=forgotten.pk).state == "cancelled"
+    assert not ImportChunk.objects.filter(of=forgotten).exists()
+    assert Import.objects.get(pk=young.pk).state == "checked"
+    assert ImportChunk.objects.filter(of=young).exists()
+    assert shop.faults(ended) == []
+    assert len(shop.faults(young)) == 1
+
+
+def test_gives_a_card_to_those_who_have_none(shop: Shop) -> None:
+    people(shop)
+
+    for added, known in ((2, 0), (0, 2)):
+        upload = shop.bring("cards", "external_id\nalice\nbob\n")
+        assert counts(upload) == (added, 0, known, 0)
+    assert Card.objects.filter(program=shop.program).count() == 2
+
+
+def test_finds_customers_by_card_and_by_address(shop: Shop) -> None:
+    alice = CustomerFactory(program=shop.program, external_id="alice", email="Alice@example.com")
+    card = CardFactory(customer=alice)
+
+    shop.bring("opening_balances", f"card_number,email,points\n{card.number},,5\n,alice@EXAMPLE.com,7\n")
+
+    assert shop.balances() == {"alice": 5 + 7}
+
+
+def test_posts_nothing_again_for_customers_who_were_merged_since(shop: Shop) -> None:
+    people(shop)
+    shop.bring("opening_balances", csv(BALANCES))
+    alice, bob = (Customer.objects.get(program=shop.program, external_id=name) for name in ("alice", "bob"))
+    with transaction.atomic():
+        persons.merge(customer=bob, into=alice, actor="staff:mary", at=timezone.now())
+
+    again = shop.bring("opening_balances", csv(BALANCES))
+
+    assert counts(again) == (0, 0, 3, 0)
+    assert shop.balances() == {"alice": 100 + 50 + 7, "bob": 0}
