@@ -8,6 +8,7 @@ from typing import IO
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from exchange import uploads
@@ -59,7 +60,7 @@ def upload(
     changes_existing: bool = False,
     is_whole: bool = False,
     claimed_by: uuid.UUID | None = None,
-    claimed_until: datetime.datetime | None = None,
+    claimed_until: Combinable | None = None,
 ) -> Import:
     """This will keep a file that is to be checked, and nothing else yet. `claimed_by`: by a run that works on it at
     once.
@@ -97,7 +98,7 @@ def confirm(
     by: str,
     at: datetime.datetime,
     claimed_by: uuid.UUID | None = None,
-    claimed_until: datetime.datetime | None = None,
+    claimed_until: Combinable | None = None,
 ) -> None:
     """This will have an import that was checked brought in. `claimed_by`: by a run that works on it at once.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -83,6 +84,8 @@ def carry_on(
     except _Lost:
         return
     except errors.Unavailable:
+        # Not the file's fault: the next run goes on.
+        _let_go(upload, run)
         raise
     except errors.Refusal as refusal:
         _fail(upload, run, refusal.message)
@@ -90,9 +93,10 @@ def carry_on(
         _let_go(upload, run)
 
 
-def lease() -> datetime.datetime:
-    """This will answer until when an import is a run's that says nothing more."""
-    return timezone.now() + datetime.timedelta(seconds=LEASE_SECONDS)
+def lease() -> Combinable:
+    """This will answer until when an import is a run's that says nothing more, by the clock of the database: those of
+    machines may differ."""
+    return Now() + datetime.timedelta(seconds=LEASE_SECONDS)
 
 
 def _claim(run: uuid.UUID) -> Import | None:

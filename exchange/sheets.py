@@ -19,7 +19,7 @@ from xml.etree.ElementTree import ParseError
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
-from exchange import formulas
+from exchange import formulas, uploads
 from exchange.uploads import UnreadableFile
 
 MOST_ROWS = 1_000_000
@@ -32,7 +32,8 @@ _LONGEST_LINE = 1 << 20
 _LONGEST_ROW = 4 << 20
 _BLOCK = 1 << 18
 _DELIMITERS = ",;\t|"
-_ROW_TAG = re.compile(rb"<(?:[A-Za-z0-9_]+:)?row[\s>/]")
+# A row of a sheet, or a text that cells share.
+_ROW_TAG = re.compile(rb"<(?:[A-Za-z0-9_]+:)?(?:row|si)[\s>/]")
 _CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 # What the library says of a file that somebody has damaged, or made by hand.
 _BROKEN = (
@@ -101,10 +102,14 @@ def _lines(readline: Callable[[int], str]) -> Iterator[str]:
 
 def _read_xlsx(file: IO[bytes]) -> Iterator[Line]:
     try:
+        # First: to open a workbook is to look into all of its sheets.
+        with zipfile.ZipFile(file) as archive:
+            for part in archive.infolist():
+                if uploads.is_read_by_rows(part.filename) and part.file_size > _LONGEST_ROW:
+                    with archive.open(part) as xml:
+                        _measure(xml)
         workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         sheet = workbook.worksheets[0]
-        with zipfile.ZipFile(file) as archive, archive.open(sheet._worksheet_path) as xml:
-            _measure(xml)
         # What a file says of its own size need not be so.
         sheet.reset_dimensions()
         rows = enumerate(sheet.iter_rows(values_only=True), 1)
@@ -122,7 +127,7 @@ def _read_xlsx(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _measure(xml: IO[bytes]) -> None:
-    """This will refuse a sheet with a row that would not fit into memory."""
+    """This will refuse a part of a workbook with a row, or a text, that would not fit into memory."""
     since, tail = 0, b""
     while block := xml.read(_BLOCK):
         text = tail + block

@@ -21,6 +21,7 @@ MOST_OF_A_PART = 8 << 20
 MOST_PARTS = 1_000
 _BOM = codecs.BOM_UTF8
 _LINE = b"\n"
+_TEXTS = "sharedStrings"
 
 
 class UnreadableFile(errors.Refusal):
@@ -63,6 +64,11 @@ def recognise(file: IO[bytes], *, name: str) -> str:
     return "xlsx" if is_zip else "csv"
 
 
+def is_read_by_rows(part: str) -> bool:
+    """This will tell whether a part of a workbook is a sheet, or the texts that sheets share."""
+    return part.startswith("xl/worksheets/") or _TEXTS in part
+
+
 def keep(upload: Import, file: IO[bytes]) -> None:
     """This will write a file into the database, in the caller's transaction."""
     file.seek(0)
@@ -99,8 +105,9 @@ def _look_into(file: IO[bytes]) -> None:
     if any(part.flag_bits & 1 for part in parts):
         raise UnreadableFile("The workbook is encrypted.")
     for part in parts:
-        is_sheet = part.filename.startswith("xl/worksheets/") and part.filename.endswith(".xml")
-        most = MOST_UNPACKED if is_sheet else MOST_TEXTS if "sharedStrings" in part.filename else MOST_OF_A_PART
+        most = MOST_OF_A_PART
+        if is_read_by_rows(part.filename):
+            most = MOST_TEXTS if _TEXTS in part.filename else MOST_UNPACKED
         # Pictures are not read.
         if part.file_size > most and not part.filename.startswith("xl/media/"):
             raise UnreadableFile("The workbook unpacks to more than can be read. Save it as CSV.")
