@@ -1,6 +1,7 @@
 """All jobs that run by themselves, and when: times are UTC. `manage.py worker` runs them."""
 
 from events import tasks as events
+from exchange import tasks as exchange
 from jobs.scheduling import Job, at
 from loyalty import tasks as service
 from notices import tasks as notices
@@ -25,6 +26,8 @@ JOBS = [
     Job(reports.count_tiers, at(minute=20)),
     # E-mails to customers, in the programmes that send any.
     Job(notices.send_notices, at(minute="*")),
+    # Files that staff brought, where nobody works on them: whoever uploads or confirms one has it begun at once.
+    Job(exchange.work_on_imports, at(minute="*")),
     # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]

@@ -57,6 +57,9 @@ ALLOWED = [
     "view_jobrun",
     "use_redemption",
     "cancel_redemption",
+    "add_import",
+    "view_import",
+    "export_data",
     "view_notice",
     "retry_notice",
     "erase_customer",
@@ -323,7 +326,17 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "events", "jobs"],
+            content_type__app_label__in=[
+                "loyalty",
+                "cards",
+                "tiers",
+                "points",
+                "rewards",
+                "notices",
+                "exchange",
+                "events",
+                "jobs",
+            ],
             codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
