@@ -41,7 +41,8 @@ class Desk:
     def log_in(self, username: str, password: str) -> None:
         """This will log in, by the keyboard alone."""
         self.page.goto(f"{self.address}/admin/")
-        self.page.wait_for_function("document.activeElement.name === 'username'")
+        while self.page.evaluate("document.activeElement.name") != "username":
+            self.page.keyboard.press("Tab")
         self.page.keyboard.type(username)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(password)
