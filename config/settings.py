@@ -145,6 +145,7 @@ INSTALLED_APPS = [
     "points",
     "rewards",
     "notices",
+    "staff",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",

@@ -18,51 +18,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from loyalty import api_keys, console
 from loyalty.models import ApiKey, Program, Scope
 from points import definitions
+from staff import roles
 
 admin.site.unregister([User, Group])
 admin.site.index_title = "What would you like to do?"
-
-# What a role may allow. The rest of Django's permissions name what nobody does here: nobody edits an entry.
-MANAGED = (
-    "program",
-    "apikey",
-    "pointdefinition",
-    "customer",
-    "card",
-    "tier",
-    "tierscheme",
-    "earningrule",
-    "earningscheme",
-    "campaign",
-    "descriptiontext",
-    "voucherrule",
-    "reward",
-    "noticesettings",
-    "noticetemplate",
-    "webhookendpoint",
-)
-ALLOWED = [
-    *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(
-        f"delete_{model}"
-        for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", "webhookendpoint")
-    ),
-    "view_pointaccount",
-    "view_pointtransaction",
-    "view_rulebook",
-    "view_rewardvoucher",
-    "view_redemption",
-    "view_event",
-    "view_delivery",
-    "view_jobrun",
-    "use_redemption",
-    "cancel_redemption",
-    "view_notice",
-    "retry_notice",
-    "erase_customer",
-    "adjust_points",
-    "use_till",
-]
 
 # What something asks for: the rest is for what the service does not do yet.
 OFFERED = (
@@ -262,24 +221,8 @@ class ApiKeyAdmin(console.TableAdmin):
         return console.moment(key.created_at, key.program)
 
 
-class SuperuserOnly(console.TableAdmin):
-    """Whoever could change staff could allow themselves everything, so only those may who can do everything."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
-    def has_view_permission(self, request: HttpRequest, obj: User | Group | None = None) -> bool:
-        return request.user.is_superuser
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
-    def has_change_permission(self, request: HttpRequest, obj: User | Group | None = None) -> bool:
-        return request.user.is_superuser
-
-
 @admin.register(User)
-class UserAdmin(SuperuserOnly, auth_admin.UserAdmin):
+class UserAdmin(console.TableAdmin, auth_admin.UserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -302,6 +245,14 @@ class UserAdmin(SuperuserOnly, auth_admin.UserAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        # Whoever could set a superuser's password could do everything.
+        is_above = isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser
+        return not is_above and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("is_superuser",)
+
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         # Someone without it could not log in here, where users are made for nothing else.
         obj.is_staff = obj.is_staff or not change
@@ -322,8 +273,8 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "events", "jobs"],
-            codename__in=ALLOWED,
+            content_type__app_label__in={name.partition(".")[0] for name in roles.EVERYTHING},
+            codename__in=[name.partition(".")[2] for name in roles.EVERYTHING],
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )
@@ -334,7 +285,17 @@ class GroupForm(forms.ModelForm):
 
 
 @admin.register(Group)
-class GroupAdmin(SuperuserOnly):
+class GroupAdmin(console.TableAdmin):
     form = GroupForm
+    list_display = ("name", "origin")
     ordering = ("name",)
     fields = ("name", "permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        # The next upgrade would bring it back to what it was.
+        is_ours = isinstance(obj, Group) and obj.name in roles.ROLES
+        return not is_ours and super().has_change_permission(request, obj)
+
+    @display(description="Comes from", label={"The service": "info"})
+    def origin(self, group: Group) -> str:
+        return "The service" if group.name in roles.ROLES else "This installation"
