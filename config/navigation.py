@@ -5,11 +5,16 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+
+from loyalty import console
+from staff import adjusting
 
 Item = dict[str, Any]
+MOST_WAITING = 99
 
 
-def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """This will answer the groups of links; the theme leaves out what the member of staff may not see."""
     return [
         {
@@ -26,6 +31,7 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+                _requests(request),
             ],
         },
         {
@@ -67,6 +73,9 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
                 _table("Point definitions", "stars", "points", "pointdefinition"),
                 _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
                 _table("Description texts", "translate", "points", "descriptiontext"),
+                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
+                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
+                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
                 _table("API keys", "key", "loyalty", "apikey"),
                 {"title": "API explorer", "icon": "code", "link": reverse("docs")},
             ],
@@ -112,6 +121,16 @@ def _till() -> Item:
         "link": reverse("till"),
         "permission": lambda request: request.user.has_perm("points.use_till"),
     }
+
+
+def _requests(request: HttpRequest) -> Item:
+    """How many wait is shown to those who may decide."""
+    item = _table("Adjustment requests", "approval", "staff", "adjustmentrequest")
+    may_view = item["permission"]
+    may_decide = request.user.has_perm(adjusting.APPROVE)
+    count = adjusting.waiting(by=console.member(request), at=timezone.now(), most=MOST_WAITING + 1) if may_decide else 0
+    badge = {"badge": f"{MOST_WAITING}+" if count > MOST_WAITING else str(count)} if count else {}
+    return item | {"permission": lambda asked: may_decide or may_view(asked)} | badge
 
 
 def _preview() -> Item:

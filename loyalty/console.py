@@ -26,14 +26,12 @@ from unfold import widgets
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from loyalty import errors
+from loyalty import errors, names
 from loyalty.models import Program
 
 MOST_COUNTED = 1000
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
-# What the ledger's columns take.
-LONGEST_ACTOR = 150
-LONGEST_NAME = 255
+LONGEST_ACTOR = names.LONGEST_ACTOR
 MOST_LINES = 100
 
 
@@ -287,15 +285,20 @@ def only_program() -> dict[str, Any]:
     return {"program": programs[0]} if len(programs) == 1 else {}
 
 
+def member(request: HttpRequest) -> User:
+    """This will answer the member of staff whose request it is."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def actor(request: HttpRequest) -> str:
     """This will answer who posts, as an entry of the ledger remembers it."""
-    return f"staff:{request.user.get_username()}"[:LONGEST_ACTOR]
+    return names.actor(member(request))
 
 
 def staff_member(request: HttpRequest) -> str:
     """This will answer the name of the member of staff, as customers may read it."""
-    assert isinstance(request.user, User)
-    return (request.user.get_full_name() or request.user.get_username())[:LONGEST_NAME]
+    return names.shown(member(request))
 
 
 def moment(value: datetime.datetime | None, program: Program) -> str:

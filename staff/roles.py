@@ -25,6 +25,9 @@ _SETUP = ("loyalty.program", "points.pointdefinition")
 _HOOKS = ("events.webhookendpoint",)
 _KEYS = ("loyalty.apikey",)
 _ACCOUNTS = ("auth.user", "auth.group")
+_REASONS = ("staff.adjustmentreason",)
+# Whoever set the limits of others could lift their own.
+_LIMITS = ("staff.adjustmentlimit", "staff.adjustmentsettings")
 
 _WRITTEN_BY_THE_SERVICE = (*_BALANCES, "points.rulebook", "events.event", "events.delivery", "jobs.jobrun")
 _MAY_BE_DELETED = (
@@ -34,15 +37,17 @@ _MAY_BE_DELETED = (
     "points.descriptiontext",
     "notices.noticetemplate",
     "events.webhookendpoint",
+    "staff.adjustmentlimit",
 )
 _RULES = (*_EARNING, *_OFFERS, *_WORDS)
 
 # What a group may allow. The rest of Django's permissions name what nobody does here: nobody edits an entry. Over staff
 # accounts only the administrator's role has power.
 EVERYTHING = (
-    *_of("view add change", *_PEOPLE, *_RULES, *_SETUP, *_HOOKS, *_KEYS),
+    *_of("view add change", *_PEOPLE, *_RULES, *_SETUP, *_HOOKS, *_KEYS, *_REASONS, *_LIMITS),
     *_of("delete", *_MAY_BE_DELETED),
-    *_of("view", *_WRITTEN_BY_THE_SERVICE, "notices.notice"),
+    *_of("view", *_WRITTEN_BY_THE_SERVICE, "notices.notice", "staff.adjustmentrequest"),
+    "staff.approve_adjustment",
     "notices.retry_notice",
     "rewards.use_redemption",
     "rewards.cancel_redemption",
@@ -58,7 +63,7 @@ _SUPPORT = (
     "rewards.cancel_redemption",
     "notices.retry_notice",
     *_of("view add change", *_PEOPLE),
-    *_of("view", *_BALANCES, *_SETUP, "tiers.tier", "rewards.reward", "notices.notice"),
+    *_of("view", *_BALANCES, *_SETUP, "tiers.tier", "rewards.reward", "notices.notice", "staff.adjustmentrequest"),
 )
 
 ROLES: dict[str, tuple[str, ...]] = {
@@ -67,11 +72,16 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Manager": (
         *_SUPPORT,
         "cards.erase_customer",
-        *_of("view add change", *_RULES),
+        "staff.approve_adjustment",
+        *_of("view add change", *_RULES, *_REASONS),
         *_of("delete", *(model for model in _MAY_BE_DELETED if model in _RULES)),
-        *_of("view", *_HOOKS, "points.rulebook", "events.event", "events.delivery"),
+        *_of("view", *_HOOKS, *_LIMITS, "points.rulebook", "events.event", "events.delivery"),
     ),
-    "Finance": _of("view", *_PEOPLE, *_BALANCES, *_SETUP, *_EARNING, *_OFFERS, "points.rulebook"),
+    "Finance": (
+        "staff.approve_adjustment",
+        *_of("view", *_PEOPLE, *_BALANCES, *_SETUP, *_EARNING, *_OFFERS, *_REASONS, *_LIMITS),
+        *_of("view", "points.rulebook", "staff.adjustmentrequest"),
+    ),
     "Auditor": (
         *(name for name in EVERYTHING if name.partition(".")[2].startswith("view_")),
         *_of("view", *_ACCOUNTS),

@@ -27,6 +27,7 @@ from points.models import DescriptionText, Hold, PointDefinition, PointTransacti
 from rewards import catalogue, vouchers
 from rewards.models import VoucherRule
 from staff import roles
+from staff.models import AdjustmentLimit, AdjustmentReason, AdjustmentRequest, AdjustmentSettings
 from tests.admin.conftest import Browser, staff
 from tests.points.till import NOON, Till
 from tests.rewards.shop import Shop
@@ -105,6 +106,15 @@ TABLES: dict[str, dict[str, set[str]]] = {
         **{verb: {X} for verb in ("test", "pause", "resume", "rotate", "remove")},
     },
     "jobs_jobrun": {"view": {A, X}},
+    "staff_adjustmentrequest": {
+        "view": READERS,
+        "approve": {M, F, X},
+        "refuse": {M, F, X},
+        "withdraw": {S, M, X},
+    },
+    "staff_adjustmentreason": {"view": {M, F, A, X}, "change": RULERS, "add": RULERS},
+    "staff_adjustmentlimit": {"view": {M, F, A, X}, "change": {X}, "add": {X}, "remove": {X}},
+    "staff_adjustmentsettings": {"view": {M, F, A, X}, "change": {X}, "add": {X}},
 }
 # What can be done to several rows of a list.
 ACTIONS = {("notices_notice", "send_selected"): {S, M, X}}
@@ -136,7 +146,19 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
     program.campaigns.create(code="double", name="Double days", factor=2)
     newest = PointTransaction.objects.filter(account_id=till.account.id).latest("version")
     event = program.events.latest("pk")
-    found = [program, definition, card, card.customer, till.row(), newest, reward, code, voucher, endpoint, delivery]
+    found: list[Any] = [
+        program,
+        definition,
+        card,
+        card.customer,
+        till.row(),
+        newest,
+        reward,
+        code,
+        voucher,
+        endpoint,
+        delivery,
+    ]
     found += [event, definition.voucher_rule, program.campaigns.get()]
     found += [
         program.tiers.latest("pk"),
@@ -159,7 +181,21 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
         ),
         User.objects.create_user(f"user-{program.slug}"),
         Group.objects.create(name=f"group-{program.slug}"),
+        AdjustmentReason.objects.create(program=program, code="goodwill", name="Goodwill"),
+        AdjustmentSettings.objects.create(program=program),
     ]
+    limit = AdjustmentLimit.objects.create(program=program, group=found[-3])
+    request = AdjustmentRequest.objects.create(
+        program=program,
+        definition=definition,
+        customer=card.customer,
+        points=5,
+        reason="Complaint",
+        asked_by=found[-4],
+        asked_at=NOON,
+        expires_at=NOON + datetime.timedelta(days=7),
+    )
+    found += [limit, request]
     return {_table(row): row for row in found}
 
 
