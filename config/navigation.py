@@ -100,6 +100,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Users", "badge", "auth", "user"),
                 _table("Roles", "shield_person", "auth", "group"),
+                _table("Audit log", "policy", "staff", "auditentry"),
             ],
         },
     ]

@@ -7,9 +7,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from unfold import widgets
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -19,6 +21,7 @@ from loyalty import api_keys, console
 from loyalty.models import ApiKey, Program, Scope
 from points import definitions
 from staff import roles
+from staff.audit import Action
 
 admin.site.unregister([User, Group])
 admin.site.index_title = "What would you like to do?"
@@ -185,8 +188,9 @@ class ApiKeyAdmin(console.TableAdmin):
         """This will refuse the key from now on."""
         key = self.fetch(request, object_id)
         if request.method == "POST":
-            if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-                self.log_change(request, key, "Revoked.")
+            with transaction.atomic():
+                if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+                    self.log_change(request, key, "Revoked.", action=Action.REVOKED)
             messages.success(request, f"{key} is revoked: its callers are refused from now on.")
             return HttpResponseRedirect(console.address(key))
         return self.ask(
@@ -228,6 +232,7 @@ class UserAdmin(console.TableAdmin, auth_admin.UserAdmin):
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "roles", "is_superuser", "is_active")
     list_filter = ("is_active", "groups")
+    audited_values = ("is_active", "is_staff", "is_superuser", "groups")
     ordering = ("username",)
     filter_horizontal = ()
     fieldsets = (
@@ -257,6 +262,11 @@ class UserAdmin(console.TableAdmin, auth_admin.UserAdmin):
         # Someone without it could not log in here, where users are made for nothing else.
         obj.is_staff = obj.is_staff or not change
         super().save_model(request, obj, form, change)
+
+    @method_decorator(transaction.atomic)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """This will set another password, and note it in the same transaction."""
+        return super().user_change_password(request, id, form_url)
 
     @display(description="Roles")
     def roles(self, user: User) -> str:

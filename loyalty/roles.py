@@ -10,6 +10,7 @@ INSERT_ONLY = (
     "points_tierchange",
     "rewards_redemptionevent",
     "rewards_voucherevent",
+    "staff_auditentry",
 )
 CHANGEABLE_COLUMNS = {
     "points_hold": "status, captured_points, resolved_at, resolved_by_id",

@@ -14,11 +14,18 @@ from cards import membership
 from loyalty import errors, idempotency, names, retry
 from loyalty.models import Program
 from points import ledger
-from points.models import AccountRef
-from staff import limits
+from points.models import AccountRef, PointAccount, PointTransaction
+from staff import audit, limits
+from staff.audit import Action
 from staff.models import REQUEST_DAYS, AdjustmentReason, AdjustmentRequest, AdjustmentSettings
 
 APPROVE = "staff.approve_adjustment"
+
+_ACTIONS = {
+    AdjustmentRequest.State.APPROVED: Action.APPROVED,
+    AdjustmentRequest.State.REFUSED: Action.REFUSED,
+    AdjustmentRequest.State.CANCELLED: Action.WITHDRAWN,
+}
 
 
 class RequestDecided(errors.Refusal):
@@ -126,6 +133,10 @@ def adjust(*, wish: Wish, by: User, key: idempotency.Key, at: datetime.datetime)
             # Answered, not raised: what was due in the account stays settled.
             return refusal
         limits.count(tally, wish.points)
+        assert outcome.entry is not None
+        told: dict[str, Any] = {"points": wish.points, "entry": outcome.entry.pk, **(metadata or {})}
+        account = PointAccount(pk=outcome.entry.account_id)
+        audit.record(action=Action.ADJUSTED, by=by, about=account, program=program, facts=told, at=at)
         return _answer(points=wish.points, balance=outcome.balance)
 
     told = orjson.loads(idempotency.answer_once(owner_id=program.pk, key=key, work=work).body)
@@ -235,7 +246,7 @@ def request_days(program: Program) -> int:
 
 def _ask(wish: Wish, *, by: User, at: datetime.datetime) -> AdjustmentRequest:
     program = wish.account.program
-    return AdjustmentRequest.objects.create(
+    made = AdjustmentRequest.objects.create(
         program=program,
         definition=wish.account.definition,
         customer_id=wish.account.customer_id,
@@ -247,6 +258,8 @@ def _ask(wish: Wish, *, by: User, at: datetime.datetime) -> AdjustmentRequest:
         asked_at=at,
         expires_at=at + datetime.timedelta(days=request_days(program)),
     )
+    audit.record(action=Action.REQUESTED, by=by, about=made, facts={"points": made.points}, at=at)
+    return made
 
 
 def _lock(request_id: uuid.UUID) -> AdjustmentRequest:
@@ -270,7 +283,7 @@ def _check_second(request: AdjustmentRequest, *, by: User) -> None:
         raise MayNotApprove
 
 
-def _post(request: AdjustmentRequest, *, by: User, at: datetime.datetime) -> Any:
+def _post(request: AdjustmentRequest, *, by: User, at: datetime.datetime) -> PointTransaction:
     customer = membership.of_today(request.customer)
     account = AccountRef(program=request.program, definition=request.definition, customer_id=customer.pk)
     metadata = {
@@ -288,7 +301,9 @@ def _post(request: AdjustmentRequest, *, by: User, at: datetime.datetime) -> Any
         reference=request.reference,
         metadata=metadata,
     )
-    return ledger.adjust(account=account, points=request.points, note=note, at=at).entry
+    entry = ledger.adjust(account=account, points=request.points, note=note, at=at).entry
+    assert entry is not None
+    return entry
 
 
 def _decide(
@@ -299,6 +314,10 @@ def _decide(
     for name, value in changes.items():
         setattr(request, name, value)
     request.save(update_fields=changes)
+    told: dict[str, Any] = {"points": request.points, "asked_by": request.asked_by.get_username()}
+    if request.entry_id is not None:
+        told["entry"] = request.entry_id
+    audit.record(action=_ACTIONS[state], by=by, about=request, facts=told, at=at)
     return request
 
 

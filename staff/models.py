@@ -11,6 +11,17 @@ from cards.models import Customer
 from loyalty import ids
 from loyalty.models import Program
 from points.models import MAX_DIGITS, PointDefinition, points_field
+from staff.audit_models import Action, AuditEntry
+
+__all__ = [
+    "Action",
+    "AdjustmentLimit",
+    "AdjustmentReason",
+    "AdjustmentRequest",
+    "AdjustmentSettings",
+    "AdjustmentTally",
+    "AuditEntry",
+]
 
 REQUEST_DAYS = 7
 

@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.utils import timezone
+
+from staff import audit
+from staff.audit import Action
 
 
 def _of(verbs: str, *models: str) -> tuple[str, ...]:
@@ -46,7 +50,7 @@ _RULES = (*_EARNING, *_OFFERS, *_WORDS)
 EVERYTHING = (
     *_of("view add change", *_PEOPLE, *_RULES, *_SETUP, *_HOOKS, *_KEYS, *_REASONS, *_LIMITS),
     *_of("delete", *_MAY_BE_DELETED),
-    *_of("view", *_WRITTEN_BY_THE_SERVICE, "notices.notice", "staff.adjustmentrequest"),
+    *_of("view", *_WRITTEN_BY_THE_SERVICE, "notices.notice", "staff.adjustmentrequest", "staff.auditentry"),
     "staff.approve_adjustment",
     "notices.retry_notice",
     "rewards.use_redemption",
@@ -104,6 +108,14 @@ def apply() -> list[str]:
             wanted = {known[name] for name in names}
             if is_new or set(group.permissions.values_list("pk", flat=True)) != wanted:
                 group.permissions.set(wanted)
+                told = {"name": role, "permissions": names}
+                audit.record(
+                    action=Action.ADDED if is_new else Action.CHANGED,
+                    by="roles",
+                    about=group,
+                    facts=told,
+                    at=timezone.now(),
+                )
                 changed.append(role)
     return changed
 

@@ -26,7 +26,8 @@ from points import ledger
 from points.models import DescriptionText, Hold, PointDefinition, PointTransaction, Rulebook
 from rewards import catalogue, vouchers
 from rewards.models import VoucherRule
-from staff import roles
+from staff import audit, roles
+from staff.audit_models import Action, AuditEntry
 from staff.models import AdjustmentLimit, AdjustmentReason, AdjustmentRequest, AdjustmentSettings
 from tests.admin.conftest import Browser, staff
 from tests.points.till import NOON, Till
@@ -106,6 +107,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         **{verb: {X} for verb in ("test", "pause", "resume", "rotate", "remove")},
     },
     "jobs_jobrun": {"view": {A, X}},
+    "staff_auditentry": {"view": {A, X}},
     "staff_adjustmentrequest": {
         "view": READERS,
         "approve": {M, F, X},
@@ -195,7 +197,8 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
         asked_at=NOON,
         expires_at=NOON + datetime.timedelta(days=7),
     )
-    found += [limit, request]
+    audit.record(action=Action.ADDED, by="test", about=limit, at=NOON)
+    found += [limit, request, AuditEntry.objects.filter(program=program).latest("pk")]
     return {_table(row): row for row in found}
 
 

@@ -8,7 +8,8 @@ from django.db import Error, IntegrityError, ProgrammingError
 
 from loyalty import ids
 from loyalty.models import Program
-from staff import adjusting
+from staff import adjusting, audit
+from staff.audit_models import AuditEntry
 from staff.models import AdjustmentLimit, AdjustmentRequest
 from tests.points.round_the_ledger import has_a_role_of_its_own, run
 from tests.points.till import NOON, Till
@@ -175,3 +176,24 @@ def test_a_role_has_one_limit_in_a_programme(clerk: User, program: Program) -> N
 def test_nobody_calls_what_erases_words() -> None:
     with pytest.raises(Error, match=r"permission denied|can only be called as trigger"):
         run("default", "SELECT staff_erase_words()")
+
+
+@pytest.mark.parametrize("role", ["default", "owner"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE staff_auditentry SET actor = 'nobody' WHERE program_id = %(program)s",
+        "DELETE FROM staff_auditentry WHERE program_id = %(program)s",
+        "DELETE FROM staff_auditentry WHERE FALSE",
+        "TRUNCATE staff_auditentry",
+    ],
+)
+def test_the_audit_log_is_only_added_to(role: str, statement: str, program: Program) -> None:
+    audit.record(action=audit.Action.CHANGED, by="test", about=program, at=NOON)
+    before = list(AuditEntry.objects.filter(program=program).values())
+
+    with pytest.raises((IntegrityError, ProgrammingError), match=denied_or("the audit log is append-only", role)):
+        run(role, statement, program=program.pk)
+
+    assert list(AuditEntry.objects.filter(program=program).values()) == before
+    assert len(before) == 1
