@@ -31,7 +31,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+            ],
+        },
+        {
+            "title": "Control adjustments",
+            "separator": True,
+            "items": [
                 _requests(request),
+                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
+                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
+                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
             ],
         },
         {
@@ -73,9 +82,6 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _table("Point definitions", "stars", "points", "pointdefinition"),
                 _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
                 _table("Description texts", "translate", "points", "descriptiontext"),
-                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
-                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
-                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
                 _table("API keys", "key", "loyalty", "apikey"),
                 {"title": "API explorer", "icon": "code", "link": reverse("docs")},
             ],
@@ -99,7 +105,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _table("Users", "badge", "auth", "user"),
-                _table("Roles", "shield_person", "auth", "group"),
+                _table("Groups", "shield_person", "auth", "group"),
                 _table("Audit log", "policy", "staff", "auditentry"),
             ],
         },

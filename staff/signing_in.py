@@ -32,7 +32,7 @@ class SignInForm(AuthenticationForm):
             self._note_failure()
             raise
         if (user := self.get_user()) is not None:
-            audit.record(action=Action.SIGNED_IN, by=user, about=user, facts=self._facts(), at=timezone.now())
+            audit.record(action=Action.SIGNED_IN, by=user, about=user, facts=self._facts(user), at=timezone.now())
         return said
 
     def _note_failure(self) -> None:
@@ -42,8 +42,9 @@ class SignInForm(AuthenticationForm):
         if failures[:MOST_FAILURES_A_MINUTE].count() < MOST_FAILURES_A_MINUTE:
             # A name that nobody has is not kept: it may be a password, typed into the wrong field.
             known = User.objects.filter(username=self.cleaned_data.get("username", "")).first()
-            facts = self._facts()
+            facts = self._facts(known)
             audit.record(action=Action.SIGN_IN_FAILED, by=known or "unknown", about=known, facts=facts, at=now)
 
-    def _facts(self) -> dict[str, Any]:
-        return {"address": authentication.caller_address(self.request.META)} if self.request else {}
+    def _facts(self, user: User | None) -> dict[str, Any]:
+        named = {"name": user.get_username()} if user else {}
+        return named | ({"address": authentication.caller_address(self.request.META)} if self.request else {})

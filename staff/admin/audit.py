@@ -4,6 +4,7 @@ import datetime
 import json
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.auth.models import User
@@ -50,18 +51,19 @@ class ProgramFilter(admin.SimpleListFilter):
 
 
 class UserFilter(admin.SimpleListFilter):
-    """One member of staff; the search finds others by the whole user name."""
+    """One member of staff. Of very many the first are offered; the search finds the others by the whole user name."""
 
     title = "who"
     parameter_name = "user"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        users = User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username")
-        return [(str(pk), name) for pk, name in users[:MOST_USERS]]
+        users = User.objects.order_by("username").values_list("pk", "username")
+        asked = _whole(request.GET.get(self.parameter_name, ""))
+        offered = dict(users.filter(is_staff=True)[:MOST_USERS]) | dict(users.filter(pk=asked))
+        return [(str(pk), name) for pk, name in offered.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
-        known = [key for key, _ in self.lookup_choices]
-        return queryset.filter(user_id=int(str(self.value()))) if self.value() in known else queryset
+        return queryset if self.value() is None else queryset.filter(user_id=_whole(str(self.value())))
 
 
 @admin.register(AuditEntry)
@@ -89,10 +91,12 @@ class AuditAdmin(console.ReadOnlyAdmin):
         return queryset.filter(Q(object_id=term) | Q(user_id__in=users)), False
 
     @display(description="When")
-    def moment(self, entry: AuditEntry) -> str:
+    def moment(self, entry: AuditEntry) -> SafeString:
         if entry.program is not None:
-            return console.moment(entry.at, entry.program)
-        return format_date(entry.at.astimezone(datetime.UTC), "j M Y, H:i T")
+            told = console.moment(entry.at, entry.program)
+        else:
+            told = format_date(entry.at.astimezone(datetime.UTC), "j M Y, H:i T")
+        return format_html('<span class="whitespace-nowrap">{}</span>', told)
 
     @display(description="What", label=COLOURS)
     def deed(self, entry: AuditEntry) -> str:
@@ -102,7 +106,7 @@ class AuditAdmin(console.ReadOnlyAdmin):
     def object_page(self, entry: AuditEntry) -> str | SafeString:
         if not entry.object_kind:
             return console.NOTHING
-        label = entry.facts.get("name") or f"{entry.object_kind.partition('.')[2]} {entry.object_id[-12:]}"
+        label = entry.facts.get("name") or f"{_kind(entry)} {entry.object_id[-8:]}"
         try:
             address = reverse(f"admin:{entry.object_kind.replace('.', '_')}_change", args=[entry.object_id])
         except NoReverseMatch:
@@ -115,22 +119,42 @@ class AuditAdmin(console.ReadOnlyAdmin):
 
     @display(description="Facts")
     def summary(self, entry: AuditEntry) -> str:
-        text = ", ".join(f"{name} {_text(fact)}" for name, fact in _facts(entry).items())
+        # The entry has a page, which the page of this one names.
+        facts = {name: fact for name, fact in _facts(entry).items() if name != "entry"}
+        text = ", ".join(f"{_word(name)} {_text(fact)}" for name, fact in facts.items())
         return text if len(text) <= LONGEST_SUMMARY else f"{text[: LONGEST_SUMMARY - 1]}…"
 
     @display(description="Facts")
     def told(self, entry: AuditEntry) -> str | SafeString:
-        lines = ((name, _text(fact)) for name, fact in _facts(entry).items())
+        lines = ((_word(name), _text(fact)) for name, fact in _facts(entry).items())
         return format_html_join("", "<div><b>{}</b> {}</div>", lines) or console.NOTHING
 
 
+def _whole(text: str) -> int:
+    """This will read the id of a user; 0, whom nobody is, of anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _kind(entry: AuditEntry) -> str:
+    """This will answer what the rows of a table are called; of one that is gone, the table's name."""
+    try:
+        return str(apps.get_model(entry.object_kind)._meta.verbose_name).capitalize()
+    except LookupError:
+        return entry.object_kind
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _facts(entry: AuditEntry) -> dict[str, Any]:
-    """This will answer the facts in the order in which they are read: what changed, before how it was named."""
+    """This will answer the facts in the order in which they are read: points, what changed, and the rest."""
     facts = dict(entry.facts)
     facts.pop("name", None)
     values = facts.pop("values", {})
     told = [name for name in facts.pop("fields", []) if name not in values]
-    return values | facts | ({"also": told} if told else {})
+    points = {"points": facts.pop("points")} if "points" in facts else {}
+    return points | values | facts | ({"also": told} if told else {})
 
 
 def _text(fact: Any) -> str:
