@@ -5,11 +5,16 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+
+from loyalty import console
+from staff import adjusting
 
 Item = dict[str, Any]
+MOST_WAITING = 99
 
 
-def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """This will answer the groups of links; the theme leaves out what the member of staff may not see."""
     return [
         {
@@ -38,6 +43,16 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
+            ],
+        },
+        {
+            "title": "Control adjustments",
+            "separator": True,
+            "items": [
+                _requests(request),
+                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
+                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
+                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
             ],
         },
         {
@@ -106,8 +121,9 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             "title": "Manage staff",
             "separator": True,
             "items": [
-                _table("Users", "badge", "auth", "user") | {"permission": _is_superuser},
-                _table("Groups", "shield_person", "auth", "group") | {"permission": _is_superuser},
+                _table("Users", "badge", "auth", "user"),
+                _table("Groups", "shield_person", "auth", "group"),
+                _table("Audit log", "policy", "staff", "auditentry"),
             ],
         },
     ]
@@ -131,6 +147,16 @@ def _till() -> Item:
     }
 
 
+def _requests(request: HttpRequest) -> Item:
+    """How many wait is shown to those who may decide."""
+    item = _table("Adjustment requests", "approval", "staff", "adjustmentrequest")
+    may_view = item["permission"]
+    may_decide = request.user.has_perm(adjusting.APPROVE)
+    count = adjusting.waiting(by=console.member(request), at=timezone.now(), most=MOST_WAITING + 1) if may_decide else 0
+    badge = {"badge": f"{MOST_WAITING}+" if count > MOST_WAITING else str(count)} if count else {}
+    return item | {"permission": lambda asked: may_decide or may_view(asked)} | badge
+
+
 def _preview() -> Item:
     return {
         "title": "What would a purchase earn?",
@@ -151,7 +177,3 @@ def _export() -> Item:
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
     return lambda request: any(request.user.has_perm(f"{app}.{verb}_{model}") for verb in ("view", "change"))
-
-
-def _is_superuser(request: HttpRequest) -> bool:
-    return request.user.is_superuser

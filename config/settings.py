@@ -147,6 +147,7 @@ INSTALLED_APPS = [
     "reports",
     "notices",
     "exchange",
+    "staff",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
@@ -338,6 +339,8 @@ UNFOLD = {
     "SITE_HEADER": "Loyalty points",
     "SITE_SYMBOL": "loyalty",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("loyalty/favicon.svg")}],
+    # It notes who signed in.
+    "LOGIN": {"form": "staff.signing_in.SignInForm"},
     # There is no other site to return to.
     "SITE_URL": None,
     "DASHBOARD_CALLBACK": "config.notices.add",

@@ -7,9 +7,11 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from unfold import widgets
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -18,54 +20,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from loyalty import api_keys, console
 from loyalty.models import ApiKey, Program, Scope
 from points import definitions
+from staff import roles
+from staff.audit import Action
 
 admin.site.unregister([User, Group])
 admin.site.index_title = "What would you like to do?"
-
-# What a role may allow. The rest of Django's permissions name what nobody does here: nobody edits an entry.
-MANAGED = (
-    "program",
-    "apikey",
-    "pointdefinition",
-    "customer",
-    "card",
-    "tier",
-    "tierscheme",
-    "earningrule",
-    "earningscheme",
-    "campaign",
-    "descriptiontext",
-    "voucherrule",
-    "reward",
-    "noticesettings",
-    "noticetemplate",
-    "webhookendpoint",
-)
-ALLOWED = [
-    *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
-    *(
-        f"delete_{model}"
-        for model in ("tier", "earningrule", "campaign", "descriptiontext", "noticetemplate", "webhookendpoint")
-    ),
-    "view_pointaccount",
-    "view_pointtransaction",
-    "view_rulebook",
-    "view_rewardvoucher",
-    "view_redemption",
-    "view_event",
-    "view_delivery",
-    "view_jobrun",
-    "use_redemption",
-    "cancel_redemption",
-    "add_import",
-    "view_import",
-    "export_data",
-    "view_notice",
-    "retry_notice",
-    "erase_customer",
-    "adjust_points",
-    "use_till",
-]
 
 # What something asks for: the rest is for what the service does not do yet.
 OFFERED = (
@@ -75,6 +34,7 @@ OFFERED = (
     Scope.POINTS_MANAGE,
     Scope.POINTS_ADJUST,
     Scope.REWARDS_MANAGE,
+    Scope.ANALYTICS_READ,
     Scope.WEBHOOKS_MANAGE,
 )
 
@@ -230,8 +190,9 @@ class ApiKeyAdmin(console.TableAdmin):
         """This will refuse the key from now on."""
         key = self.fetch(request, object_id)
         if request.method == "POST":
-            if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
-                self.log_change(request, key, "Revoked.")
+            with transaction.atomic():
+                if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+                    self.log_change(request, key, "Revoked.", action=Action.REVOKED)
             messages.success(request, f"{key} is revoked: its callers are refused from now on.")
             return HttpResponseRedirect(console.address(key))
         return self.ask(
@@ -266,29 +227,14 @@ class ApiKeyAdmin(console.TableAdmin):
         return console.moment(key.created_at, key.program)
 
 
-class SuperuserOnly(console.TableAdmin):
-    """Whoever could change staff could allow themselves everything, so only those may who can do everything."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
-    def has_view_permission(self, request: HttpRequest, obj: User | Group | None = None) -> bool:
-        return request.user.is_superuser
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser
-
-    def has_change_permission(self, request: HttpRequest, obj: User | Group | None = None) -> bool:
-        return request.user.is_superuser
-
-
 @admin.register(User)
-class UserAdmin(SuperuserOnly, auth_admin.UserAdmin):
+class UserAdmin(console.TableAdmin, auth_admin.UserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "last_name", "roles", "is_superuser", "is_active")
     list_filter = ("is_active", "groups")
+    audited_values = ("is_active", "is_staff", "is_superuser", "groups")
     ordering = ("username",)
     filter_horizontal = ()
     fieldsets = (
@@ -306,10 +252,23 @@ class UserAdmin(SuperuserOnly, auth_admin.UserAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        # Whoever could set a superuser's password could do everything.
+        is_above = isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser
+        return not is_above and super().has_change_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else ("is_superuser",)
+
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         # Someone without it could not log in here, where users are made for nothing else.
         obj.is_staff = obj.is_staff or not change
         super().save_model(request, obj, form, change)
+
+    @method_decorator(transaction.atomic)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """This will set another password, and note it in the same transaction."""
+        return super().user_change_password(request, id, form_url)
 
     @display(description="Roles")
     def roles(self, user: User) -> str:
@@ -326,18 +285,8 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=[
-                "loyalty",
-                "cards",
-                "tiers",
-                "points",
-                "rewards",
-                "notices",
-                "exchange",
-                "events",
-                "jobs",
-            ],
-            codename__in=ALLOWED,
+            content_type__app_label__in={name.partition(".")[0] for name in roles.EVERYTHING},
+            codename__in=[name.partition(".")[2] for name in roles.EVERYTHING],
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
     )
@@ -348,7 +297,17 @@ class GroupForm(forms.ModelForm):
 
 
 @admin.register(Group)
-class GroupAdmin(SuperuserOnly):
+class GroupAdmin(console.TableAdmin):
     form = GroupForm
+    list_display = ("name", "origin")
     ordering = ("name",)
     fields = ("name", "permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        # The next upgrade would bring it back to what it was.
+        is_ours = isinstance(obj, Group) and obj.name in roles.ROLES
+        return not is_ours and super().has_change_permission(request, obj)
+
+    @display(description="Comes from", label={"The service": "info"})
+    def origin(self, group: Group) -> str:
+        return "The service" if group.name in roles.ROLES else "This installation"

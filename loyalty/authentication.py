@@ -66,6 +66,16 @@ class MemberTokenAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+def caller_address(headers: Mapping[str, str]) -> str:
+    """This will answer the caller's address: the last one in X-Forwarded-For that no proxy of ours has."""
+    address = headers.get("REMOTE_ADDR", "")
+    forwarded = [hop.strip() for hop in headers.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    # Read from the end: what stands before the first untrusted hop is the caller's own word.
+    while forwarded and _is_within(address, settings.TRUSTED_PROXIES):
+        address = forwarded.pop()
+    return address
+
+
 def _token(headers: Mapping[str, str]) -> str | None:
     """This will find a member's token where ApiKeyAuthentication would look for a secret."""
     if headers.get("HTTP_X_API_SECRET"):
@@ -93,7 +103,7 @@ def _bearer(headers: Mapping[str, str]) -> str | None:
 
 
 def _is_usable(key: ApiKey, headers: Mapping[str, str]) -> bool:
-    return _is_alive(key) and (not key.allowed_ips or _is_within(_address(headers), key.allowed_ips))
+    return _is_alive(key) and (not key.allowed_ips or _is_within(caller_address(headers), key.allowed_ips))
 
 
 def _is_alive(key: ApiKey) -> bool:
@@ -108,13 +118,3 @@ def _is_within(address: str, ranges: list[str]) -> bool:
     if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
         caller = caller.ipv4_mapped
     return any(caller in ipaddress.ip_network(allowed, strict=False) for allowed in ranges)
-
-
-def _address(headers: Mapping[str, str]) -> str:
-    """This will answer the caller's address: the last one in X-Forwarded-For that no proxy of ours has."""
-    address = headers.get("REMOTE_ADDR", "")
-    forwarded = [hop.strip() for hop in headers.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-    # Read from the end: what stands before the first untrusted hop is the caller's own word.
-    while forwarded and _is_within(address, settings.TRUSTED_PROXIES):
-        address = forwarded.pop()
-    return address

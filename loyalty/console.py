@@ -2,7 +2,7 @@
 
 import datetime
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +19,7 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -26,14 +27,14 @@ from unfold import widgets
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from loyalty import errors
+from loyalty import errors, names
 from loyalty.models import Program
+from staff import audit
+from staff.audit import Action
 
 MOST_COUNTED = 1000
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
-# What the ledger's columns take.
-LONGEST_ACTOR = 150
-LONGEST_NAME = 255
+LONGEST_ACTOR = names.LONGEST_ACTOR
 MOST_LINES = 100
 
 
@@ -163,6 +164,10 @@ class TableAdmin(ModelAdmin):
     # A column that no index sorts would be sorted for the first page of a million rows.
     sortable_by: Any = ()
     empty_value_display = NOTHING
+    # Of which fields the audit log keeps the values, beside the names of those that changed; None: of all. What is
+    # erased with a customer must not be among them.
+    audited_values: Sequence[str] | None = None
+    is_audited_by_name = True
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
@@ -176,6 +181,54 @@ class TableAdmin(ModelAdmin):
             obj.save(update_fields=columns.intersection(form.changed_data))
         else:
             obj.save(force_insert=True)
+
+    def construct_change_message(
+        self, request: HttpRequest, form: forms.BaseForm, formsets: Any, add: bool = False
+    ) -> list[dict[str, Any]]:
+        if isinstance(form, forms.ModelForm):
+            # For the entry of the audit log, which is written with the row at hand and not the form.
+            form.instance.audited = self._told(form, add=add)
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._audit(request, obj, Action.ADDED, getattr(obj, "audited", {}))
+        return super().log_addition(request, obj, message)
+
+    def log_change(
+        self,
+        request: HttpRequest,
+        obj: Any,
+        message: Any,
+        *,
+        action: Action = Action.CHANGED,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """This will note a change in the admin's log and in the audit log, which is not told the words of the former:
+        people write about customers in them."""
+        if message:
+            told = getattr(obj, "audited", None) or _fields(message)
+            self._audit(request, obj, action, {**told, **(facts or {})})
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: models.QuerySet) -> Any:
+        for row in queryset:
+            self._audit(request, row, Action.REMOVED, {})
+        return super().log_deletions(request, queryset)
+
+    def _audit(self, request: HttpRequest, row: models.Model, action: Action, facts: dict[str, Any]) -> None:
+        named = {"name": str(row)} if self.is_audited_by_name else {}
+        audit.record(action=action, by=member(request), about=row, facts=named | facts, at=timezone.now())
+
+    def _told(self, form: forms.ModelForm, *, add: bool) -> dict[str, Any]:
+        kept = form.changed_data if self.audited_values is None else self.audited_values
+        values = {
+            name: form.cleaned_data.get(name)
+            if add
+            else {"from": form.initial.get(name), "to": form.cleaned_data.get(name)}
+            for name in form.changed_data
+            if name in kept
+        }
+        return {"fields": list(form.changed_data), "values": values}
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options: Any) -> forms.Field | None:
         field = super().formfield_for_dbfield(db_field, request, **options)
@@ -287,15 +340,20 @@ def only_program() -> dict[str, Any]:
     return {"program": programs[0]} if len(programs) == 1 else {}
 
 
+def member(request: HttpRequest) -> User:
+    """This will answer the member of staff whose request it is."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def actor(request: HttpRequest) -> str:
     """This will answer who posts, as an entry of the ledger remembers it."""
-    return f"staff:{request.user.get_username()}"[:LONGEST_ACTOR]
+    return names.actor(member(request))
 
 
 def staff_member(request: HttpRequest) -> str:
     """This will answer the name of the member of staff, as customers may read it."""
-    assert isinstance(request.user, User)
-    return (request.user.get_full_name() or request.user.get_username())[:LONGEST_NAME]
+    return names.shown(member(request))
 
 
 def moment(value: datetime.datetime | None, program: Program) -> str:
@@ -333,6 +391,13 @@ def secret(text: str) -> SafeString:
 def link(row: models.Model, text: Any = None) -> SafeString:
     """This will write a link to the row's page."""
     return format_html('<a href="{}" class="text-link">{}</a>', address(row), row if text is None else text)
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    """This will answer which fields Django's message of a change names."""
+    parts = message if isinstance(message, list) else []
+    found = [part["changed"]["fields"] for part in parts if "fields" in part.get("changed", {})]
+    return {"fields": [field for fields in found for field in fields]} if found else {}
 
 
 def tell(form: forms.Form, refusal: errors.Refusal, *, message: str | None = None) -> None:

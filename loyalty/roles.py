@@ -10,12 +10,14 @@ INSERT_ONLY = (
     "points_tierchange",
     "rewards_redemptionevent",
     "rewards_voucherevent",
+    "staff_auditentry",
 )
 CHANGEABLE_COLUMNS = {
     "points_hold": "status, captured_points, resolved_at, resolved_by_id",
     "points_pointlot": "remaining",
     "rewards_redemption": "used_at, cancelled_at, lapsed_at",
     "rewards_rewardvoucher": "redeemed_at, reactivations",
+    "staff_adjustmentrequest": "state, decided_by_id, decided_at, decision, account_id, entry_id",
 }
 # What runs with the rights of the owner: it erases the words of entries whose customer is erased, and brings codes to
 # the account that theirs was merged into.

@@ -19,7 +19,14 @@ from cards.admin.metadata import METADATA
 from cards.models import Card
 from loyalty import console
 from points import membership
+from staff.audit import Action
 
+ACTIONS = {
+    "Block": Action.BLOCKED,
+    "Unblock": Action.UNBLOCKED,
+    "Activate": Action.ACTIVATED,
+    "Replace": Action.REPLACED,
+}
 STATE_COLOURS = {"Active": "success", "Inactive": "info", "Blocked": "danger", "Expired": "warning"}
 
 
@@ -42,6 +49,8 @@ class BlockForm(ReasonForm):
 
 @admin.register(Card)
 class CardAdmin(console.TableAdmin):
+    # Staff write about customers in them.
+    audited_values = ()
     formfield_overrides = METADATA
     list_display = ("number", "owner", "state", "design", "program", "issued")
     list_select_related = ("customer", "program", "replaced_by")
@@ -174,9 +183,16 @@ class CardAdmin(console.TableAdmin):
         card = self.fetch(request, object_id)
         form = form_class(request.POST if request.method == "POST" else None)
         if form.is_valid():
-            changed = deeds.run(form, lambda: change(card, form.cleaned_data))
+
+            def deed() -> Card:
+                done = change(card, form.cleaned_data)
+                told = {} if done == card else {"new_card": done}
+                reason = form.cleaned_data.get("reason", done)
+                self.log_change(request, card, f"{verb}: {reason}", action=ACTIONS[verb], facts=told)
+                return done
+
+            changed = deeds.run(form, deed)
             if changed is not None:
-                self.log_change(request, card, f"{verb}: {form.cleaned_data.get('reason', changed)}")
                 messages.success(request, f"Card {changed} {done}.")
                 return HttpResponseRedirect(console.address(changed))
         return self.ask(

@@ -19,13 +19,14 @@ from cards import membership as cards_membership
 from cards import search
 from cards.admin import deeds, erasing, merging
 from cards.admin.metadata import METADATA
-from cards.models import Customer
+from cards.models import Card, Customer
 from events import outbox
 from events.admin import events
 from events.models import EventType
 from loyalty import console
 from points import expiry, histories, membership
 from points.admin import adjusting, holding, standing
+from staff.audit import Action
 
 
 class CustomerForm(forms.ModelForm):
@@ -97,6 +98,8 @@ class FateFilter(admin.SimpleListFilter):
 
 @admin.register(Customer)
 class CustomerAdmin(console.TableAdmin):
+    audited_values = ()
+    is_audited_by_name = False
     form = CustomerForm
     formfield_overrides = METADATA
     list_display = ("__str__", "email", "phone", "external_id", "card_numbers", "program", "created", "fate")
@@ -188,18 +191,21 @@ class CustomerAdmin(console.TableAdmin):
         zone = ZoneInfo(customer.program.timezone)
         form = IssueForm(request.POST if request.method == "POST" else None, zone=zone)
         if form.is_valid():
-            card = deeds.run(
-                form,
-                lambda: membership.create_card(
+
+            def deed() -> Card:
+                issued = membership.create_card(
                     customer=customer,
                     at=timezone.now(),
                     actor=console.actor(request),
                     design=form.cleaned_data["design"],
                     expires_at=form.cleaned_data["valid_through"],
-                ),
-            )
+                )
+                told = {"card": issued}
+                self.log_change(request, customer, f"Issued the card {issued}.", action=Action.ISSUED, facts=told)
+                return issued
+
+            card = deeds.run(form, deed)
             if card is not None:
-                self.log_change(request, customer, f"Issued the card {card}.")
                 messages.success(request, f"{customer} has the card {card} now.")
                 return HttpResponseRedirect(console.address(customer))
         return self.ask(request, customer, form=form, title=f"Issue a card to {customer}", deed="Issue the card")

@@ -9,6 +9,7 @@ from cards.admin import deeds, sides
 from cards.models import Customer
 from loyalty import console
 from rewards import persons
+from staff.audit import Action
 
 _EXPLANATION = "All points are forfeited, also pending and held ones, and the cards are stopped. It cannot be undone."
 _GOES = (
@@ -21,8 +22,7 @@ _STAYS = "The entries of the ledger with their amounts and dates, under a number
 def erase(page: console.TableAdmin, request: HttpRequest, *, customer: Customer) -> HttpResponse:
     """This will ask whether a person shall be erased, and do it."""
     form = forms.Form(request.POST if request.method == "POST" else None)
-    if form.is_valid() and deeds.run(form, lambda: _erase(request, customer)):
-        page.log_change(request, Customer.objects.get(pk=customer.pk), "Erased.")
+    if form.is_valid() and deeds.run(form, lambda: _erase(page, request, customer)):
         messages.success(request, "The person is erased.")
         return HttpResponseRedirect(console.address(customer))
     return page.ask(
@@ -37,6 +37,7 @@ def erase(page: console.TableAdmin, request: HttpRequest, *, customer: Customer)
     )
 
 
-def _erase(request: HttpRequest, customer: Customer) -> bool:
+def _erase(page: console.TableAdmin, request: HttpRequest, customer: Customer) -> bool:
     persons.erase(customer=customer, actor=console.actor(request), at=timezone.now())
+    page.log_change(request, Customer.objects.get(pk=customer.pk), "Erased.", action=Action.ERASED)
     return True

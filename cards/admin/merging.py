@@ -17,6 +17,7 @@ from cards.models import Customer
 from loyalty import console
 from loyalty.models import Program
 from rewards import persons
+from staff.audit import Action
 
 _NOBODY = "Nobody in this programme has this card number, e-mail address or id."
 _SELF = "That is this customer. Name the other one."
@@ -58,17 +59,21 @@ def merge(page: console.TableAdmin, request: HttpRequest, *, customer: Customer)
         return _ask_whom(page, request, customer)
     form = forms.Form(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        survivor = deeds.run(
-            form,
-            lambda: persons.merge(customer=customer, into=into, actor=console.actor(request), at=timezone.now()),
-        )
+        survivor = deeds.run(form, lambda: _merge(page, request, customer, into))
         if survivor is not None:
-            # By ids: a name would outlast the person's erasure.
-            page.log_change(request, customer, f"Merged into {survivor.pk}.")
-            page.log_change(request, survivor, f"{customer.pk} was merged into this one.")
             messages.success(request, f"Merged. All that both customers had is {survivor}'s now.")
             return HttpResponseRedirect(console.address(survivor))
     return _show_both(page, request, customer, into, form)
+
+
+def _merge(page: console.TableAdmin, request: HttpRequest, customer: Customer, into: Customer) -> Customer:
+    survivor = persons.merge(customer=customer, into=into, actor=console.actor(request), at=timezone.now())
+    # By ids: a name would outlast the person's erasure.
+    done, told = Action.MERGED, {"into": survivor}
+    page.log_change(request, customer, f"Merged into {survivor.pk}.", action=done, facts=told)
+    told = {"merged": customer}
+    page.log_change(request, survivor, f"{customer.pk} was merged into this one.", action=done, facts=told)
+    return survivor
 
 
 def _named(program: Program, key: str) -> Customer | None:

@@ -21,6 +21,7 @@ from events.admin import deliveries as deliveries_admin
 from events.admin import words
 from events.models import EventType, WebhookEndpoint
 from loyalty import console, errors, ids
+from staff.audit import Action
 
 Result = TypeVar("Result")
 
@@ -111,6 +112,9 @@ class EndpointList(console.CappedList):
 
 @admin.register(WebhookEndpoint)
 class EndpointAdmin(console.TableAdmin):
+    # An address may have a secret in it.
+    audited_values = ()
+    is_audited_by_name = False
     form = EndpointForm
     list_display = ("address", "program", "gets", "state", "since", "waiting", "arrived")
     list_filter = (StateFilter, "program")
@@ -261,12 +265,13 @@ class EndpointAdmin(console.TableAdmin):
         """This will give it another secret, and show that once."""
         endpoint = self.fetch(request, object_id)
         form = _form(request)
-        rotated = _done(
-            form,
-            lambda: endpoints.rotate_secret(program=endpoint.program, endpoint_id=endpoint.pk, at=timezone.now()),
-        )
-        if rotated:
-            self.log_change(request, endpoint, "Rotated the secret.")
+
+        def deed() -> WebhookEndpoint:
+            done = endpoints.rotate_secret(program=endpoint.program, endpoint_id=endpoint.pk, at=timezone.now())
+            self.log_change(request, endpoint, "Rotated the secret.", action=Action.ROTATED)
+            return done
+
+        if rotated := _done(form, deed):
             secret = sealing.unseal(rotated.sealed_secret)
             return self._show(request, rotated, secret, title="It has a new secret. Copy it now")
         former = _former_until(endpoint)
@@ -289,8 +294,13 @@ class EndpointAdmin(console.TableAdmin):
         """This will send nothing there any more."""
         endpoint = self.fetch(request, object_id)
         form = _form(request)
-        if _done(form, lambda: _delete(endpoint)):
+
+        def deed() -> bool:
+            endpoints.delete(program=endpoint.program, endpoint_id=endpoint.pk, at=timezone.now())
             self.log_deletions(request, WebhookEndpoint.objects.filter(pk=endpoint.pk))
+            return True
+
+        if _done(form, deed):
             messages.success(request, f"{endpoint} is deleted: nothing is sent to it any more.")
             return HttpResponseRedirect(_listing())
         return self._ask(
@@ -357,14 +367,15 @@ class EndpointAdmin(console.TableAdmin):
     ) -> HttpResponse:
         endpoint = self.fetch(request, object_id)
         form = _form(request)
-        changed = _done(
-            form,
-            lambda: endpoints.change(
+
+        def do() -> WebhookEndpoint:
+            changed = endpoints.change(
                 program=endpoint.program, endpoint_id=endpoint.pk, is_active=is_active, at=timezone.now()
-            ),
-        )
-        if changed:
-            self.log_change(request, endpoint, f"{deed}d.")
+            )
+            self.log_change(request, endpoint, f"{deed}d.", action=Action.RESUMED if is_active else Action.PAUSED)
+            return changed
+
+        if _done(form, do):
             messages.success(request, done)
             return HttpResponseRedirect(console.address(endpoint))
         return self._ask(
@@ -426,11 +437,6 @@ def _done(form: forms.Form, deed: Callable[[], Result]) -> Result | None:
 
 def _listing() -> str:
     return reverse("admin:events_webhookendpoint_changelist")
-
-
-def _delete(endpoint: WebhookEndpoint) -> bool:
-    endpoints.delete(program=endpoint.program, endpoint_id=endpoint.pk, at=timezone.now())
-    return True
 
 
 def _state(endpoint: Any) -> str:

@@ -1,27 +1,39 @@
-"""The page on which a member of staff adjusts a balance, through the ledger and once however often it is sent."""
+"""The page on which a member of staff adjusts a balance, through the ledger and once however often it is sent.
+
+Above the limit of the member of staff it asks for the approval of a second person instead.
+"""
 
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import orjson
 from django import forms
 from django.contrib import messages
 from django.db import models
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold import widgets
 
 from cards.models import Customer
 from loyalty import console, errors, idempotency
+from loyalty.models import Program
 from points import ledger, statements
 from points.models import MAX_DIGITS, AccountRef, PointAccount, PointDefinition
+from staff import adjusting, limits
+from staff.models import AdjustmentReason, AdjustmentRequest
 
+# Beside the name of a reason it fits into an entry.
+LONGEST_NOTE = 150
 INCOMPLETE = "The page did not arrive whole. Open it again."
 
 
 class DefinitionField(forms.ModelChoiceField):
+    widget = widgets.UnfoldAdminSelectWidget
+
+
+class CodeField(forms.ModelChoiceField):
     widget = widgets.UnfoldAdminSelectWidget
 
 
@@ -47,6 +59,29 @@ class AdjustForm(forms.Form):
     )
     # Made with the page, so that the same page sent twice adjusts once.
     key = forms.UUIDField(widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "invalid"), INCOMPLETE))
+    field_order = ("definition", "points", "code", "reason", "reference")
+
+    def __init__(self, *args: Any, program: Program, definitions: QuerySet[PointDefinition], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["definition"] = DefinitionField(label="Definition", queryset=definitions, empty_label=None)
+        codes = AdjustmentReason.objects.filter(program=program, is_active=True).order_by("name", "pk")
+        if codes.exists():
+            self.fields["code"] = CodeField(label="Reason", queryset=codes, empty_label="Choose one")
+            self.fields["reason"] = forms.CharField(
+                label="Note",
+                required=False,
+                max_length=LONGEST_NOTE,
+                widget=widgets.UnfoldAdminTextInputWidget,
+                help_text="The customer sees the reason and the note in the history of the points.",
+            )
+        self.order_fields(self.field_order)
+
+    def clean(self) -> dict[str, Any]:
+        """This will ask for the note that a reason needs."""
+        said = self.cleaned_data
+        if said.get("code") is not None and said["code"].needs_note and not said.get("reason"):
+            self.add_error("reason", f"Say more: “{said['code']}” needs a note.")
+        return said
 
     def clean_points(self) -> Decimal:
         """This will refuse zero, which changes nothing."""
@@ -76,31 +111,33 @@ def adjust(
         choices = choices.filter(pk=definition.pk)
     known = list(choices.order_by("-is_default", "number"))
     form = AdjustForm(
-        request.POST if request.method == "POST" else None, initial={"key": uuid.uuid4(), "definition": known[0].pk}
+        request.POST if request.method == "POST" else None,
+        initial={"key": uuid.uuid4(), "definition": known[0].pk},
+        program=program,
+        definitions=choices,
     )
-    form.fields["definition"] = DefinitionField(label="Definition", queryset=choices, empty_label=None)
     if len(known) == 1:
         form.fields["definition"].widget = forms.HiddenInput()
-    if form.is_valid() and (answer := _post(request, form, customer)) is not None:
-        messages.success(request, _told(answer, form.cleaned_data["definition"]))
-        return HttpResponseRedirect(next_page(request, customer, form.cleaned_data["definition"]))
+    if form.is_valid() and (done := _post(request, form, customer)) is not None:
+        return _lead_on(request, done, customer, form.cleaned_data["definition"])
     return page.ask(
         request,
         row,
         form=form,
         title=f"Adjust the points of {customer}",
         deed="Adjust points",
-        facts=_facts(customer, known),
+        facts=[*_facts(customer, known), ("You may adjust", _allowed(request, program))],
     )
 
 
-def _post(request: HttpRequest, form: AdjustForm, customer: Customer) -> dict[str, Any] | None:
+def _post(request: HttpRequest, form: AdjustForm, customer: Customer) -> adjusting.Done | None:
     """This will post what the form says and answer what became of it, or show on the form why not."""
     said = form.cleaned_data
     asked = {
         "customer": str(customer.pk),
         "definition": str(said["definition"].pk),
         "points": said["points"],
+        "code": str(said["code"].pk) if said.get("code") else None,
         "reason": said["reason"],
         "reference": said["reference"],
     }
@@ -108,28 +145,18 @@ def _post(request: HttpRequest, form: AdjustForm, customer: Customer) -> dict[st
         key=f"staff-{said['key']}",
         fingerprint=idempotency.fingerprint(method="POST", path="admin/adjust", body=asked),
     )
-    note = ledger.Note(
+    wish = adjusting.Wish(
+        account=AccountRef(program=customer.program, definition=said["definition"], customer_id=customer.pk),
+        points=said["points"],
         reason=said["reason"],
-        actor=console.actor(request),
+        code=said.get("code"),
         reference=said["reference"] or None,
-        staff_member=console.staff_member(request),
     )
-    account = AccountRef(program=customer.program, definition=said["definition"], customer_id=customer.pk)
     try:
-        outcome = ledger.adjust(
-            account=account, points=said["points"], note=note, at=timezone.now(), key=key, render=_render
-        )
+        return adjusting.adjust(wish=wish, by=console.member(request), key=key, at=timezone.now())
     except errors.Refusal as refusal:
         _tell(request, form, refusal)
         return None
-    assert outcome.answer is not None
-    return orjson.loads(outcome.answer.body)
-
-
-def _render(outcome: ledger.Outcome) -> idempotency.Answer:
-    assert outcome.entry is not None
-    body = {"points": str(outcome.entry.points), "balance": str(outcome.balance)}
-    return idempotency.Answer(status=201, body=orjson.dumps(body))
 
 
 def _tell(request: HttpRequest, form: AdjustForm, refusal: errors.Refusal) -> None:
@@ -161,10 +188,37 @@ def _tell(request: HttpRequest, form: AdjustForm, refusal: errors.Refusal) -> No
             console.tell(form, refusal)
 
 
-def _told(answer: dict[str, Any], definition: PointDefinition) -> str:
+def _lead_on(
+    request: HttpRequest, done: adjusting.Done, customer: Customer, definition: PointDefinition
+) -> HttpResponse:
     places = definition.decimal_places
-    points = console.amount(Decimal(answer["points"]), places=places, is_signed=True)
-    return f"Adjusted by {points}. The balance is {console.amount(Decimal(answer['balance']), places=places)} now."
+    points = console.amount(done.points, places=places, is_signed=True)
+    address = next_page(request, customer, definition)
+    if done.balance is not None:
+        balance = console.amount(done.balance, places=places)
+        messages.success(request, f"Adjusted by {points}. The balance is {balance} now.")
+    else:
+        messages.warning(
+            request, f"{points} is above your limit: nothing is adjusted until a second person approves it."
+        )
+        if request.user.has_perm("staff.view_adjustmentrequest"):
+            address = console.address(AdjustmentRequest(pk=done.request_id))
+    return HttpResponseRedirect(address)
+
+
+def _allowed(request: HttpRequest, program: Program) -> str:
+    """This will say what the member of staff may adjust without a second person."""
+    member = console.member(request)
+    limit = limits.of(member, program)
+    if limits.ZERO in (limit.at_once, limit.a_day):
+        return "Nothing without the approval of a second person"
+    parts = []
+    if limit.at_once is not None:
+        parts.append(f"{limit.at_once.normalize():,f} points at once")
+    if limit.a_day is not None:
+        used = limits.used(member, program, at=timezone.now())
+        parts.append(f"{limit.a_day.normalize():,f} points a day, of which {used.normalize():,f} are used")
+    return f"{', '.join(parts)}; above that a second person approves" if parts else "Any number of points"
 
 
 def next_page(request: HttpRequest, customer: Customer, definition: PointDefinition) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import action, display
 
@@ -11,6 +12,7 @@ from loyalty import console
 from points import definitions
 from points.expiry import ExpiryPolicy
 from points.models import PointDefinition
+from staff.audit import Action
 
 POLICIES = (
     "description",
@@ -107,8 +109,9 @@ class DefinitionAdmin(console.TableAdmin):
         """This will make it what cards and customers mean by points."""
         definition = self.fetch(request, object_id)
         if request.method == "POST":
-            definitions.make_default(definition)
-            self.log_change(request, definition, "Made the default.")
+            with transaction.atomic():
+                definitions.make_default(definition)
+                self.log_change(request, definition, "Made the default.", action=Action.MADE_DEFAULT)
             messages.success(request, f"{definition} is what cards mean by points from now on.")
             return HttpResponseRedirect(console.address(definition))
         return self.ask(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from cards.models import Card, Customer
@@ -14,6 +14,7 @@ from events.models import WebhookEndpoint
 from loyalty.models import Program
 from points import definitions
 from points.models import AccountRef, PointDefinition
+from staff.models import AdjustmentLimit
 from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
 
@@ -105,9 +106,17 @@ def viewer() -> Browser:
     return staff("Vera", VIEWER)
 
 
+def trust(browser: Browser, program: Program, *, at_once: int | None = None, a_day: int | None = None) -> Browser:
+    """This will let somebody adjust so many points without a second person; None: any number."""
+    role = Group.objects.create(name=f"role-{secrets.token_hex(6)}")
+    browser.user.groups.add(role)
+    AdjustmentLimit.objects.create(program=program, group=role, most_points=at_once, most_points_a_day=a_day)
+    return browser
+
+
 @pytest.fixture
-def adjuster() -> Browser:
-    return staff("Adam", ADJUSTER)
+def adjuster(program: Program) -> Browser:
+    return trust(staff("Adam", ADJUSTER), program)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from loyalty.models import Program
 from points import definitions
 from points.models import PointAccount, PointDefinition
 from tests.admin import pages
-from tests.admin.conftest import ADJUSTER, Browser, staff
+from tests.admin.conftest import ADJUSTER, Browser, staff, trust
 from tests.points.till import Till
 
 LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -178,8 +178,9 @@ def test_shows_the_balance_by_the_clock(adjuster: Browser, till: Till, customer:
     assert till.history() == [("award", Decimal(100))]
 
 
-def test_takes_a_very_long_name(till: Till, customer: Customer, definition: PointDefinition) -> None:
+def test_takes_a_very_long_name(program: Program, till: Till, customer: Customer, definition: PointDefinition) -> None:
     long = staff("F" * 150, ADJUSTER, username=secrets.token_hex(75), last_name="L" * 150)
+    trust(long, program)
 
     long.post(pages.of(customer, "adjust"), form(definition))
 

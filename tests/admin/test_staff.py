@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 
 from tests.admin import pages
-from tests.admin.conftest import MANAGER, Browser, staff
+from tests.admin.conftest import Browser, staff
 
 
 @pytest.fixture
@@ -57,16 +57,48 @@ def test_offers_no_permission_over_users(superuser: Browser, name: str) -> None:
     assert not Group.objects.filter(name=name).exists()
 
 
-def test_only_a_superuser_decides_who_may_do_what(name: str) -> None:
-    powers = ["view_user", "add_user", "change_user", "view_group", "add_group", "change_group"]
-    climber = staff("Carl", [*MANAGER, *powers])
+def test_lets_an_administrator_manage_staff(name: str) -> None:
+    administrator = staff("Anna", [])
+    administrator.user.groups.add(Group.objects.get(name="Administrator"))
+    user = User.objects.create_user(name, is_staff=True)
+    cashiers = Group.objects.get(name="Cashier")
 
-    answer = climber.post(pages.of(climber.user), {"username": name, "is_superuser": "on", "is_staff": "on"})
+    answer = administrator.post(
+        pages.of(user), {"username": name, "is_active": "on", "is_staff": "on", "groups": [cashiers.pk]}
+    )
 
-    assert answer.status_code == 403
-    assert climber.get(pages.listing(User)).status_code == 403
-    assert climber.get(pages.adding(Group)).status_code == 403
+    assert answer.status_code == 302
+    assert list(user.groups.all()) == [cashiers]
+
+
+def test_makes_no_superuser_but_by_a_superuser(name: str) -> None:
+    climber = staff("Carl", [])
+    climber.user.groups.add(Group.objects.get(name="Administrator"))
+
+    climber.post(pages.of(climber.user), {"username": name, "is_active": "on", "is_superuser": "on", "is_staff": "on"})
+
     assert not User.objects.get(pk=climber.user.pk).is_superuser
+
+
+def test_leaves_superusers_to_superusers(superuser: Browser, name: str) -> None:
+    climber = staff("Carl", [])
+    climber.user.groups.add(Group.objects.get(name="Administrator"))
+    password = f"{pages.of(superuser.user).removesuffix('change/')}password/"
+
+    assert climber.post(pages.of(superuser.user), {"username": name}).status_code == 403
+    assert climber.post(password, {"password1": "correct-horse-b", "password2": "correct-horse-b"}).status_code == 403
+    assert User.objects.get(pk=superuser.user.pk).password == superuser.user.password
+
+
+def test_shows_an_auditor_no_password() -> None:
+    auditor = staff("Otto", [])
+    auditor.user.groups.add(Group.objects.get(name="Auditor"))
+    somebody = User.objects.create_user(secrets.token_hex(6), password="correct-horse-battery")
+
+    page = auditor.get(pages.of(somebody))
+
+    assert page.status_code == 200
+    assert somebody.password not in page.content.decode()
 
 
 def test_never_deletes_somebody_whom_entries_name(superuser: Browser, name: str) -> None:

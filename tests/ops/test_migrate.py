@@ -55,6 +55,17 @@ def test_lets_the_runtime_role_change_what_becomes_of_a_hold():
     assert changeable_columns("points_hold") == {"status", "captured_points", "resolved_at", "resolved_by_id"}
 
 
+def test_lets_the_runtime_role_only_add_to_the_audit_log():
+    assert granted("staff_auditentry") == {"SELECT", "INSERT"}
+    assert changeable_columns("staff_auditentry") == set()
+
+
+def test_lets_the_runtime_role_only_decide_on_a_request():
+    assert granted("staff_adjustmentrequest") == {"SELECT", "INSERT"}
+    decision = {"state", "decided_by_id", "decided_at", "decision", "account_id", "entry_id"}
+    assert changeable_columns("staff_adjustmentrequest") == decision
+
+
 def test_lets_the_runtime_role_alone_erase_words():
     with connection.cursor() as cursor:
         erasing = "'points_erase_words(uuid, timestamptz)', 'EXECUTE'"
@@ -70,7 +81,7 @@ def test_lets_the_runtime_role_keep_all_other_tables():
         others = set(connection.introspection.table_names(cursor))
     others -= {"points_pointtransaction", "points_lotuse", "points_pointlot", "points_tierchange", "points_rulebook"}
     others -= {"points_hold", "rewards_rewardvoucher", "rewards_voucherevent"}
-    others -= {"rewards_redemption", "rewards_redemptionevent"}
+    others -= {"rewards_redemption", "rewards_redemptionevent", "staff_adjustmentrequest", "staff_auditentry"}
     assert {table: granted(table) for table in others} == {
         table: {"SELECT", "INSERT", "UPDATE", "DELETE"} for table in others
     }

@@ -3,12 +3,15 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from loyalty import api_keys
 from loyalty.api import values
 from loyalty.management import credentials
 from loyalty.models import Program, Scope
+from staff import audit
+from staff.audit import Action
 
 
 class Command(BaseCommand):
@@ -26,12 +29,15 @@ class Command(BaseCommand):
         if program is None:
             raise CommandError(f"there is no programme “{options['programme']}”: make it with create_programme")
         try:
-            key, secret = api_keys.generate(
-                program=program,
-                name=options["name"],
-                scopes=_scopes(options["scopes"]),
-                expires_at=_moment(options["expires"], ZoneInfo(program.timezone)),
-            )
+            with transaction.atomic():
+                key, secret = api_keys.generate(
+                    program=program,
+                    name=options["name"],
+                    scopes=_scopes(options["scopes"]),
+                    expires_at=_moment(options["expires"], ZoneInfo(program.timezone)),
+                )
+                told = {"name": str(key), "values": {"scopes": key.scopes}}
+                audit.record(action=Action.ADDED, by="create_api_key", about=key, facts=told, at=timezone.now())
         except ValidationError as failure:
             raise CommandError("; ".join(failure.messages)) from failure
         credentials.show(self, key, secret, form=options["format"])

@@ -5,6 +5,7 @@ from django.core.management.commands import migrate
 from django.db import router
 
 from loyalty import roles
+from staff import roles as staff_roles
 
 
 class _Owner:
@@ -17,7 +18,10 @@ class _Owner:
 
 
 class Command(migrate.Command):
-    help = f"{migrate.Command.help} Works as the owner and then grants the runtime role what it may do."
+    help = (
+        f"{migrate.Command.help} Works as the owner, then grants the runtime role what it may do, and "
+        "brings the roles of staff up to date."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -31,3 +35,6 @@ class Command(migrate.Command):
             router.routers.pop()
         if not (options["plan"] or options["check_unapplied"]):
             roles.grant()
+            if options["app_label"] is None:
+                # Of all apps: a migration to an earlier state may have taken what a role names.
+                staff_roles.apply()

@@ -2,10 +2,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
 
 from loyalty import api_keys
 from loyalty.management import credentials
 from points import definitions
+from staff import audit
+from staff.audit import Action
 
 
 class Command(BaseCommand):
@@ -21,16 +25,20 @@ class Command(BaseCommand):
 
     def handle(self, *, slug: str, **options: Any) -> None:
         try:
-            program = definitions.create_program(
-                slug=slug,
-                name=options["name"],
-                currency=options["currency"],
-                timezone=options["timezone"],
-                is_sandbox=options["sandbox"],
-            )
+            with transaction.atomic():
+                program = definitions.create_program(
+                    slug=slug,
+                    name=options["name"],
+                    currency=options["currency"],
+                    timezone=options["timezone"],
+                    is_sandbox=options["sandbox"],
+                )
+                key, secret = api_keys.generate(program=program, name="first key")
+                for row in (program, key):
+                    told = {"name": str(row)}
+                    audit.record(action=Action.ADDED, by="create_programme", about=row, facts=told, at=timezone.now())
         except ValidationError as failure:
             raise CommandError("; ".join(failure.messages)) from failure
-        key, secret = api_keys.generate(program=program, name="first key")
         if options["format"] == "text":
             self.stdout.write(f"Made the programme {program.name} ({program.slug}).")
         credentials.show(self, key, secret, form=options["format"])

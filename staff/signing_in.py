@@ -1,0 +1,50 @@
+"""The form with which staff sign in: it notes who did, and who tried."""
+
+import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from unfold.forms import AuthenticationForm
+
+from loyalty import authentication
+from staff import audit
+from staff.audit import Action
+from staff.audit_models import AuditEntry
+
+# Whoever tries a thousand passwords fills no table: what is beyond is in the log of the web server.
+MOST_FAILURES_A_MINUTE = 30
+
+
+class SignInForm(AuthenticationForm):
+    """Django's own, with a note."""
+
+    def clean(self) -> dict[str, Any]:
+        """This will look at the user name and the password.
+
+        Raises:
+            ValidationError: they are not somebody's who may sign in.
+        """
+        try:
+            said = super().clean()
+        except ValidationError:
+            self._note_failure()
+            raise
+        if (user := self.get_user()) is not None:
+            audit.record(action=Action.SIGNED_IN, by=user, about=user, facts=self._facts(user), at=timezone.now())
+        return said
+
+    def _note_failure(self) -> None:
+        now = timezone.now()
+        since = now - datetime.timedelta(minutes=1)
+        failures = AuditEntry.objects.filter(action=Action.SIGN_IN_FAILED, at__gt=since)
+        if failures[:MOST_FAILURES_A_MINUTE].count() < MOST_FAILURES_A_MINUTE:
+            # A name that nobody has is not kept: it may be a password, typed into the wrong field.
+            known = User.objects.filter(username=self.cleaned_data.get("username", "")).first()
+            facts = self._facts(known)
+            audit.record(action=Action.SIGN_IN_FAILED, by=known or "unknown", about=known, facts=facts, at=now)
+
+    def _facts(self, user: User | None) -> dict[str, Any]:
+        named = {"name": user.get_username()} if user else {}
+        return named | ({"address": authentication.caller_address(self.request.META)} if self.request else {})
