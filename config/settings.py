@@ -146,6 +146,7 @@ INSTALLED_APPS = [
     "rewards",
     "reports",
     "notices",
+    "campaigns",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
@@ -194,7 +195,8 @@ TEMPLATES = [
 # Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
 # sweep of the ledger delays nothing but other sweeps.
 
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries", "notices"]}}
+QUEUES = ["default", "deliveries", "notices", "campaigns", "campaigns-beside"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": QUEUES}}
 
 # E-mail. Notices to customers need a mail server, an address that they come from, and one that their links lead to.
 
