@@ -76,7 +76,7 @@ def start(*, campaign_id: uuid.UUID, segment_version: int, actor: str, at: datet
                 raise PointsHaveEnded
             campaign.conditions = Conditions.of(segment).keep()
             campaign.save(update_fields=["state", "started_at", "actor", "expires_at", "conditions"])
-            _note(campaign, "Started", actor, at)
+            note(campaign, "Started", actor, at)
             return campaign
 
     return retry.run(once)
@@ -141,7 +141,7 @@ def undo(*, campaign_id: uuid.UUID, reason: str, actor: str, at: datetime.dateti
                 raise NotNow("It has awarded nothing that could be taken back.")
             campaign.state, campaign.undo_reason, campaign.undo_actor = State.UNDOING, reason, actor[:LONGEST_ACTOR]
             campaign.save(update_fields=["state", "undo_reason", "undo_actor"])
-            _note(campaign, "Undoing", actor, at)
+            note(campaign, "Undoing", actor, at)
 
     retry.run(once)
 
@@ -165,13 +165,13 @@ def finish(*, campaign_id: uuid.UUID, at: datetime.datetime) -> bool:
                     return False
                 campaign.state, campaign.ended_at = State.DONE, at
                 campaign.save(update_fields=["state", "ended_at"])
-                _note(campaign, "Done", WORKER, at)
+                note(campaign, "Done", WORKER, at)
             case State.UNDOING:
                 if left.filter(state=CampaignCustomer.State.AWARDED).exists():
                     return False
                 campaign.state, campaign.undone_at = State.UNDONE, at
                 campaign.save(update_fields=["state", "undone_at"])
-                _note(campaign, "Undone", WORKER, at)
+                note(campaign, "Undone", WORKER, at)
             case State.RUNNING:
                 return False
     return True
@@ -190,7 +190,7 @@ def _change(
             if after == State.CANCELLED:
                 campaign.ended_at = at
             campaign.save(update_fields=["state", "ended_at"])
-            _note(campaign, _DEEDS[after], actor, at)
+            note(campaign, _DEEDS[after], actor, at)
 
     retry.run(once)
 
@@ -217,5 +217,6 @@ def _hold_shares(campaign: AwardCampaign) -> None:
         )
 
 
-def _note(campaign: AwardCampaign, deed: str, actor: str, at: datetime.datetime) -> None:
+def note(campaign: AwardCampaign, deed: str, actor: str, at: datetime.datetime) -> None:
+    """This will keep that somebody did something with a campaign."""
     CampaignDeed.objects.create(campaign=campaign, deed=deed, actor=actor[:LONGEST_ACTOR], done_at=at)

@@ -63,6 +63,14 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Award points to many",
+            "separator": True,
+            "items": [
+                _table("Award campaigns", "redeem", "campaigns", "awardcampaign"),
+                _table("Segments", "groups", "campaigns", "segment"),
+            ],
+        },
+        {
             "title": "Write to customers",
             "separator": True,
             "items": [

@@ -40,6 +40,8 @@ MANAGED = (
     "noticesettings",
     "noticetemplate",
     "webhookendpoint",
+    "segment",
+    "awardcampaign",
 )
 ALLOWED = [
     *(f"{verb}_{model}" for model in MANAGED for verb in ("view", "add", "change")),
@@ -59,6 +61,8 @@ ALLOWED = [
     "cancel_redemption",
     "view_notice",
     "retry_notice",
+    "start_awardcampaign",
+    "undo_awardcampaign",
     "erase_customer",
     "adjust_points",
     "use_till",
@@ -323,7 +327,17 @@ class PermissionField(forms.ModelMultipleChoiceField):
 class GroupForm(forms.ModelForm):
     permissions = PermissionField(
         queryset=Permission.objects.filter(
-            content_type__app_label__in=["loyalty", "cards", "tiers", "points", "rewards", "notices", "events", "jobs"],
+            content_type__app_label__in=[
+                "loyalty",
+                "cards",
+                "tiers",
+                "points",
+                "rewards",
+                "notices",
+                "campaigns",
+                "events",
+                "jobs",
+            ],
             codename__in=ALLOWED,
         ).order_by("content_type__app_label", "content_type__model", "codename"),
         required=False,
