@@ -21,7 +21,9 @@ from django.utils import timezone
 
 from campaigns import campaigns, freezing
 from campaigns.models import AwardCampaign, CampaignCustomer, CampaignShare
-from loyalty import pace, retry
+from loyalty import ids, pace, retry
+from notices import facts, queueing
+from notices.kinds import Kind
 from points import ledger
 from points.lots import ZERO
 from points.models import AccountRef, EntryType
@@ -35,8 +37,6 @@ BATCH_SECONDS = 0.1
 FIRST = 64
 # How often a worker looks again whether another one has left anything.
 POLL_SECONDS = 0.2
-# What entries name their campaign by.
-CAMPAIGN = "award_campaign"
 _LONGEST_REFUSAL = 200
 
 
@@ -167,7 +167,7 @@ class _Worker:
         """
         with transaction.atomic():
             # Whoever pauses the campaign waits for this, and this for whoever pauses it.
-            CampaignShare.objects.select_for_update(no_key=True).get(pk=self.share.pk)
+            share = CampaignShare.objects.select_for_update(no_key=True).get(pk=self.share.pk)
             campaign = AwardCampaign.objects.select_related("program", "definition").get(pk=self.campaign_id)
             if campaign.state != self.state:
                 return None
@@ -177,7 +177,7 @@ class _Worker:
             do = _award if self.state == Campaign.RUNNING else _undo
             fates = do(campaign, members, at=timezone.now())
             _mark(campaign, fates)
-            _count(self.share, fates)
+            _count(share, fates)
         self._tell(fates)
         return members
 
@@ -204,7 +204,7 @@ def _claim(campaign: AwardCampaign, state: Customer, *, after: int, most: int) -
 
 def entry_id(campaign_id: uuid.UUID, customer_id: uuid.UUID) -> uuid.UUID:
     """This will answer the id of the entry by which a campaign awards its points to a customer."""
-    return uuid.uuid5(campaign_id, str(customer_id))
+    return ids.named_id(campaign_id, str(customer_id))
 
 
 def _award(campaign: AwardCampaign, members: Sequence[Member], *, at: datetime.datetime) -> list[Fate]:
@@ -213,7 +213,7 @@ def _award(campaign: AwardCampaign, members: Sequence[Member], *, at: datetime.d
     Raises:
         _Merged: one of them was merged into another while this waited.
     """
-    note = ledger.Note(reason=campaign.reason, actor=campaign.actor, metadata={CAMPAIGN: campaign.public_id})
+    note = ledger.Note(reason=campaign.reason, actor=campaign.actor, metadata={facts.CAMPAIGN: campaign.public_id})
     living = [member for member in members if not member.is_erased]
     outcomes = ledger.post_many(
         [
@@ -231,8 +231,26 @@ def _award(campaign: AwardCampaign, members: Sequence[Member], *, at: datetime.d
         ]
     )
     _check_owners(outcomes)
+    if campaign.tells_customers:
+        told = [_news(campaign, outcome) for outcome in outcomes if outcome.entry is not None]
+        queueing.queue(program=campaign.program, kind=Kind.GIVEN, news=told, at=at)
     fates = [_refused(member, "The customer was erased.") for member in members if member.is_erased]
     return fates + [_awarded(member, outcome) for member, outcome in zip(living, outcomes, strict=True)]
+
+
+def _news(campaign: AwardCampaign, outcome: ledger.Outcome) -> queueing.News:
+    entry = outcome.entry
+    assert entry is not None
+    return queueing.News(
+        customer_id=outcome.posting.account.customer_id,
+        subject_id=entry.id,
+        facts={
+            "points": str(entry.points),
+            "balance": str(entry.balance_after),
+            "reason": campaign.reason,
+            "date": entry.effective_at.isoformat(),
+        },
+    )
 
 
 def _awarded(member: Member, outcome: ledger.Outcome) -> Fate:
@@ -253,7 +271,9 @@ def _undo(campaign: AwardCampaign, members: Sequence[Member], *, at: datetime.da
     Raises:
         _Merged: one of them was merged into another while this waited.
     """
-    note = ledger.Note(reason=campaign.undo_reason, actor=campaign.undo_actor, metadata={CAMPAIGN: campaign.public_id})
+    note = ledger.Note(
+        reason=campaign.undo_reason, actor=campaign.undo_actor, metadata={facts.CAMPAIGN: campaign.public_id}
+    )
     outcomes = ledger.post_many(
         [
             ledger.Posting(
@@ -263,7 +283,7 @@ def _undo(campaign: AwardCampaign, members: Sequence[Member], *, at: datetime.da
                 at=at,
                 note=note,
                 reverses_id=member.entry_id,
-                entry_id=uuid.uuid5(campaign.pk, f"undo:{member.entry_id}"),
+                entry_id=ids.named_id(campaign.pk, f"undo:{member.entry_id}"),
                 is_named=True,
             )
             for member in members
@@ -302,19 +322,32 @@ def _check_owners(outcomes: Sequence[ledger.Outcome]) -> None:
         raise _Merged
 
 
+# The campaign stands in each row, so that the planner looks each customer up by both: of a campaign that it has no
+# statistics of, it takes all customers for a few.
 _MARK = """
 UPDATE campaigns_campaigncustomer r SET state = f.state, entry_id = f.entry_id, undo_entry_id = f.undo_entry_id,
     shortfall = f.shortfall, refusal = f.refusal
-FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[], %s::numeric[], %s::text[])
-    AS f (customer_id, state, entry_id, undo_entry_id, shortfall, refusal)
-WHERE r.campaign_id = %s AND r.customer_id = f.customer_id
+FROM json_to_recordset(%s) AS f (campaign_id uuid, customer_id uuid, state text, entry_id uuid, undo_entry_id uuid,
+    shortfall numeric, refusal text)
+WHERE r.campaign_id = f.campaign_id AND r.customer_id = f.customer_id
 """
 
 
 def _mark(campaign: AwardCampaign, fates: Sequence[Fate]) -> None:
-    rows = [(f.customer_id, f.state.value, f.entry_id, f.undo_entry_id, f.shortfall, f.refusal) for f in fates]
+    rows = [
+        {
+            "campaign_id": campaign.pk,
+            "customer_id": fate.customer_id,
+            "state": fate.state.value,
+            "entry_id": fate.entry_id,
+            "undo_entry_id": fate.undo_entry_id,
+            "shortfall": str(fate.shortfall),
+            "refusal": fate.refusal,
+        }
+        for fate in fates
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [*(list(column) for column in zip(*rows, strict=True)), campaign.pk])
+        cursor.execute(_MARK, [orjson.dumps(rows).decode()])
 
 
 _COUNT = """
@@ -327,7 +360,7 @@ WHERE id = %s
 
 def _count(share: CampaignShare, fates: Sequence[Fate]) -> None:
     """This will add what was done to a share, whose row is locked."""
-    refusals = CampaignShare.objects.values_list("refusals", flat=True).get(pk=share.pk)
+    refusals = share.refusals
     for fate in fates:
         if fate.refusal:
             refusals[fate.refusal] = refusals.get(fate.refusal, 0) + 1

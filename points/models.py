@@ -218,7 +218,7 @@ class PointAccount(models.Model):
     @staticmethod
     def id_for(customer_id: uuid.UUID, definition_id: uuid.UUID) -> uuid.UUID:
         """This will answer the account's id, which exists before the account does."""
-        return uuid.uuid5(customer_id, str(definition_id))
+        return ids.named_id(customer_id, str(definition_id))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
