@@ -23,6 +23,7 @@ from campaigns.admin.segments import told
 from campaigns.conditions import Conditions
 from campaigns.models import AwardCampaign
 from loyalty import console, errors
+from points.expiry import ExpiryPolicy
 
 State = AwardCampaign.State
 Expiry = AwardCampaign.Expiry
@@ -112,8 +113,9 @@ class AwardCampaignAdmin(console.TableAdmin):
         ("E-mail", {"fields": ("tells_customers",)}),
     )
     conditional_fields = {
-        "expires_on": f"expiry == '{Expiry.DATE}'",
-        "expires_after_days": f"expiry == '{Expiry.DAYS}'",
+        # On a page without a form there is nothing to ask.
+        "expires_on": f"typeof expiry == 'undefined' || expiry == '{Expiry.DATE}'",
+        "expires_after_days": f"typeof expiry == 'undefined' || expiry == '{Expiry.DAYS}'",
     }
     actions_detail = ("preview", "start", "pause", "resume", "customers", "cancel", "undo")
 
@@ -411,7 +413,10 @@ def _end(campaign: AwardCampaign) -> str:
             return f"After {campaign.expires_on}"
         case Expiry.DAYS:
             return f"{campaign.expires_after_days} days after the start"
-    return f"As {campaign.definition} do: {campaign.definition.get_expiry_policy_display().lower()}"
+    definition = campaign.definition
+    policy = definition.get_expiry_policy_display().lower()
+    has_count = definition.expiry_policy in (ExpiryPolicy.MONTHS, ExpiryPolicy.DAYS, ExpiryPolicy.INACTIVITY)
+    return f"As {definition} do: {f'{definition.expiry_count} {policy}' if has_count else policy}"
 
 
 def _mail(campaign: AwardCampaign) -> str:
