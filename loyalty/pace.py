@@ -21,16 +21,16 @@ MOST = 1_000
 class Pace:
     """How many rows the next transaction takes, by how long the last one took."""
 
-    def __init__(self, *, first: int = FIRST, most: int = MOST, seconds: float = AIM_SECONDS) -> None:
-        """Take how many at first and at most, and how long a transaction should take."""
-        self.size = min(first, most)
-        self._most, self._seconds = most, seconds
+    def __init__(self, *, first: int = FIRST, least: int = 1, seconds: float = AIM_SECONDS) -> None:
+        """Take how many at first and at least, and how long a transaction should take."""
+        self.size = min(first, MOST)
+        self._least, self._seconds = min(least, MOST), seconds
 
     def note(self, *, rows: int, seconds: float) -> None:
         """This will learn from a transaction that did so many rows."""
         fit = int(rows * self._seconds / max(seconds, 1e-6))
         # Fewer at once, more by and by: the next accounts may hold more than these did.
-        self.size = max(1, min(fit, self.size + self.size // 4 + 1, self._most))
+        self.size = max(self._least, min(fit, self.size + self.size // 4 + 1, MOST))
 
 
 def batches(rows: Iterable[Row], *, first: int = FIRST) -> Iterator[list[Row]]:
