@@ -334,7 +334,7 @@ class AwardCampaignAdmin(console.TableAdmin):
         except errors.Refusal as refusal:
             messages.warning(request, refusal.message)
             return TemplateResponse(request, "admin/campaign_preview.html", context)
-        cost = words.points(found.cost(campaign.points), campaign.definition)
+        cost = words.cost(found.cost(campaign.points), campaign.definition, campaign.program)
         context |= told(request, found) | {
             # Who is nobody gets nothing.
             "form": form if found.count and campaign.state == State.DRAFT else None,
@@ -478,4 +478,8 @@ def _figures(campaign: AwardCampaign, far: report.Report) -> list[tuple[str, Any
             ("Spent before", f"{points(far.points_short)} points could not be taken back"),
         ]
     figures += [(why, f"{count:,}") for why, count in sorted(far.refusals.items())]
-    return [*figures, ("Cost now", f"{points(far.cost)} points"), ("Started by", campaign.actor)]
+    return [
+        *figures,
+        ("Points now", words.cost(far.cost, campaign.definition, campaign.program)),
+        ("Started by", campaign.actor),
+    ]

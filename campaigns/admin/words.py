@@ -11,6 +11,7 @@ from cards.models import Customer
 from loyalty import console
 from loyalty.models import Program
 from points.models import PointDefinition
+from reports import periods
 
 _RANGES = {"balance": "Balance", "earned": "Points earned", "spent": "Spent"}
 _DAYS = {"active": "Last active", "joined": "Joined", "spent": "Bought"}
@@ -24,6 +25,12 @@ def customers(count: int) -> str:
 def points(value: Decimal, definition: PointDefinition) -> str:
     """This will write so many points of a definition."""
     return console.amount(value, places=definition.decimal_places)
+
+
+def cost(value: Decimal, definition: PointDefinition, program: Program) -> str:
+    """This will write so many points, and what they are worth where the definition says what one is."""
+    worth = periods.money(value, definition)
+    return points(value, definition) + ("" if worth is None else f" (worth {worth:,.2f} {program.currency})")
 
 
 def conditions(asked: Conditions, program: Program) -> str:

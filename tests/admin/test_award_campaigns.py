@@ -161,9 +161,12 @@ def test_makes_a_draft_shows_what_it_costs_and_starts_it(
     answer = maker.post(pages.adding(AwardCampaign), campaign_values(segment, definition))
     assert answer.status_code == 302, pages.text(answer)
     campaign = AwardCampaign.objects.get(program=segment.program)
+    assert "Points in all 100 They" in pages.text(maker.get(pages.of(campaign, "preview")))
+    PointDefinition.objects.filter(pk=definition.pk).update(point_value="0.01")
     page = pages.text(maker.get(pages.of(campaign, "preview")))
     assert "How many 2 customers" in page
-    assert "Points in all 100" in page
+    # 2 customers, 50 points each, a cent a point.
+    assert "Points in all 100 (worth 1.00 EUR)" in page
     assert "Alice Adams" in page
     assert maker.get(pages.of(campaign, "start")).status_code == 403
 
@@ -178,7 +181,7 @@ def test_makes_a_draft_shows_what_it_costs_and_starts_it(
     assert till.balance == 50
     page = pages.text(starter.get(pages.of(campaign)))
     assert "Awarded 2 (100 points)" in page
-    assert "Cost now 100 points" in page
+    assert "Points now 100 (worth 1.00 EUR)" in page
     assert f"Made staff:{maker.user.username}" in page
 
 
@@ -261,7 +264,7 @@ def test_undoes_what_was_awarded(starter: Browser, campaign: AwardCampaign, cust
     assert till.history() == [("award", 50), ("reverse", -50)]
     page = pages.text(starter.get(pages.of(campaign)))
     assert "Undone 1 (50 points)" in page
-    assert "Cost now 0 points" in page
+    assert "Points now 0" in page
 
 
 def test_tells_how_far_it_is_as_a_part_of_the_page(
