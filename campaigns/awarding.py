@@ -35,7 +35,7 @@ Customer = CampaignCustomer.State
 # that does waits for one worker.
 BATCH_SECONDS = 0.1
 # On a machine that is busy, too: below that, most of the time goes into what a batch costs however small it is.
-LEAST = 100
+LEAST, LEAST_TO_UNDO = 100, 10
 # How often a worker looks again whether another one has left anything.
 POLL_SECONDS = 0.2
 _LONGEST_REFUSAL = 200
@@ -140,7 +140,9 @@ class _Worker:
     def __init__(self, campaign_id: uuid.UUID, state: Campaign, share: CampaignShare, tally: Tally) -> None:
         self.campaign_id, self.state, self.share, self.tally = campaign_id, state, share, tally
         self.waiting = Customer.WAITING if state == Campaign.RUNNING else Customer.AWARDED
-        self.pace = pace.Pace(first=LEAST, least=LEAST, seconds=BATCH_SECONDS)
+        # A reversal reads what it undoes, one by one.
+        least = LEAST if state == Campaign.RUNNING else LEAST_TO_UNDO
+        self.pace = pace.Pace(first=least, least=least, seconds=BATCH_SECONDS)
 
     def go_through(self, has_time: Callable[[], bool]) -> bool:
         """This will do one batch after another, and answer False where the campaign is in another state by now."""

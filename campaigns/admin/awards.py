@@ -22,6 +22,7 @@ from campaigns.admin import results, words
 from campaigns.admin.segments import told
 from campaigns.conditions import Conditions
 from campaigns.models import AwardCampaign
+from cards.admin import deeds
 from loyalty import console, errors
 from points.expiry import ExpiryPolicy
 
@@ -386,14 +387,13 @@ class AwardCampaignAdmin(console.TableAdmin):
 
 def _done(form: forms.Form, deed: Callable[[], Any]) -> bool:
     """This will do it, have the worker look at once, and answer whether it was done; a refusal is shown on the form."""
-    try:
-        with transaction.atomic():
-            deed()
-            tasks.award_campaigns.enqueue()
-    except errors.Refusal as refusal:
-        console.tell(form, refusal)
-        return False
-    return True
+
+    def both() -> bool:
+        deed()
+        tasks.award_campaigns.enqueue()
+        return True
+
+    return bool(deeds.run(form, both))
 
 
 def _facts(campaign: AwardCampaign) -> list[tuple[str, Any]]:
@@ -425,8 +425,8 @@ def _mail(campaign: AwardCampaign) -> str:
 
 def _sections(campaign: AwardCampaign) -> dict[str, Any]:
     """This will answer what stands around a campaign's form: how far it is, and who did what with it."""
-    deeds = campaign.deeds.order_by("-id")[:50]
-    rows = [[console.moment(deed.done_at, campaign.program), deed.deed, deed.actor] for deed in deeds]
+    done = campaign.deeds.order_by("-id")[:50]
+    rows = [[console.moment(one.done_at, campaign.program), one.deed, one.actor] for one in done]
     sections: dict[str, Any] = {
         "tables": [{"title": "Who did what", "table": {"headers": ["When", "What", "Who"], "rows": rows}}]
         if rows

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
 from django.urls import reverse
 
 from campaigns import awarding
-from campaigns.models import AwardCampaign, CampaignCustomer, CampaignDeed, CustomerList, Segment
+from campaigns.models import AwardCampaign, CampaignCustomer, CampaignDeed, CampaignShare, CustomerList, Segment
 from cards.models import Customer
 from jobs.models import JobRun
 from loyalty.models import Program
@@ -376,3 +377,31 @@ def test_a_viewer_sees_lists_and_pages(looker: Browser, campaign: AwardCampaign,
         page = looker.get(pages.of(row))
         assert page.status_code == 200
         assert 'name="_save"' not in page.content.decode()
+
+
+def test_asks_again_where_a_batch_takes_too_long(
+    as_served: None, starter: Browser, campaign: AwardCampaign, customer: Customer
+) -> None:
+    start(starter, campaign)
+
+    def hold() -> None:
+        share = CampaignShare.objects.create(campaign=campaign)
+        with transaction.atomic():
+            CampaignShare.objects.select_for_update().get(pk=share.pk)
+            locked.set()
+            over.wait(60)
+        connection.close()
+
+    locked, over = threading.Event(), threading.Event()
+    worker = threading.Thread(target=hold)
+    worker.start()
+    try:
+        assert locked.wait(60)
+        page = pages.text(starter.post(pages.of(campaign, "pause")))
+    finally:
+        over.set()
+        worker.join(60)
+    assert "Pause?" in page
+    assert state(campaign) == "running"
+    starter.post(pages.of(campaign, "pause"))
+    assert state(campaign) == "paused"
