@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import datetime
 import io
 import re
 import uuid
@@ -67,6 +68,12 @@ def upload(*, program: Program, file: BinaryIO, name: str, actor: str) -> Custom
         made.customers = made.rows.count()
         made.save(update_fields=["lines", "missing", "missing_lines", "customers"])
     return made
+
+
+def forget(*, before: datetime.datetime) -> int:
+    """This will empty what is kept of lines that named nobody, in lists that were uploaded before a moment, and answer
+    in how many: they may be addresses of people who are no customers."""
+    return CustomerList.objects.filter(created_at__lt=before).exclude(missing_lines=[]).update(missing_lines=[])
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:

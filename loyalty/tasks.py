@@ -6,6 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_tasks import task
 
+from campaigns import lists
 from events import deliveries, log
 from jobs import runs
 from loyalty import idempotency
@@ -14,17 +15,19 @@ from notices import sending
 DELIVERIES_KEPT = datetime.timedelta(days=30)
 NOTICES_KEPT = datetime.timedelta(days=90)
 RUNS_KEPT = datetime.timedelta(days=14)
+LINES_KEPT = datetime.timedelta(days=30)
 
 
 @task()
 def purge() -> dict[str, int]:
     """This will delete what was kept long enough: answers under idempotency keys, events and their deliveries to
-    webhooks, notices, the runs of jobs."""
+    webhooks, notices, the runs of jobs, and lines of uploaded lists that named nobody."""
     now = timezone.now()
     return {
         "answers_purged": idempotency.purge(before=now - datetime.timedelta(days=idempotency.KEPT_DAYS)),
         "events_purged": log.purge(before=now - datetime.timedelta(days=settings.EVENTS_KEPT_DAYS)),
         "deliveries_purged": deliveries.purge(before=now - DELIVERIES_KEPT),
         "notices_purged": sending.purge(before=now - NOTICES_KEPT),
+        "lists_purged": lists.forget(before=now - LINES_KEPT),
         "runs_purged": runs.purge(before=now - RUNS_KEPT),
     }

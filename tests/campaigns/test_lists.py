@@ -1,14 +1,16 @@
 """A file that names customers: lines of ids, addresses and card numbers, and whatever else is in files."""
 
+import datetime
 import io
 
 import pytest
+from django.utils import timezone
 
 from campaigns import lists, segments
 from campaigns.conditions import Conditions
 from campaigns.models import CustomerList
 from cards.models import Customer
-from loyalty import ids
+from loyalty import ids, tasks
 from loyalty.models import Program
 from points.models import PointDefinition
 from rewards import persons
@@ -100,3 +102,14 @@ def test_refuses_what_is_no_list(program: Program, content: str | bytes, says: s
 def test_keeps_no_more_than_the_first_lines_that_name_nobody(program: Program) -> None:
     listing = upload(program, "".join(f"{n:03}{'x' * 300}\n" for n in range(300)))
     assert (listing.missing, len(listing.missing_lines), len(listing.missing_lines[0])) == (300, 200, 120)
+
+
+def test_forgets_the_lines_that_name_nobody_after_a_while(program: Program, alice: Customer) -> None:
+    old = upload(program, f"{alice.pk}\nnobody@example.com\n")
+    new = upload(program, "somebody@example.com\n")
+    CustomerList.objects.filter(pk=old.pk).update(created_at=timezone.now() - datetime.timedelta(days=31))
+    assert tasks.purge.call()["lists_purged"] >= 1
+    old.refresh_from_db()
+    new.refresh_from_db()
+    assert (old.missing_lines, old.missing, old.customers) == ([], 1, 1)
+    assert new.missing_lines == ["somebody@example.com"]
