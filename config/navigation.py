@@ -101,6 +101,11 @@ def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Import and export",
+            "separator": True,
+            "items": [_table("Imports", "upload_file", "exchange", "import"), _export()],
+        },
+        {
             "title": "System",
             "separator": True,
             "items": [_table("Job runs", "schedule", "jobs", "jobrun")],
@@ -140,6 +145,15 @@ def _preview() -> Item:
         "icon": "calculate",
         "link": reverse("admin:points_earningrule_preview"),
         "permission": _may_view("points", "earningrule"),
+    }
+
+
+def _export() -> Item:
+    return {
+        "title": "Export",
+        "icon": "download",
+        "link": reverse("admin:exchange_import_export"),
+        "permission": lambda request: request.user.has_perm("exchange.export_data"),
     }
 
 

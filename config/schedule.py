@@ -2,6 +2,7 @@
 
 from campaigns import tasks as campaigns
 from events import tasks as events
+from exchange import tasks as exchange
 from jobs.scheduling import Job, at
 from loyalty import tasks as service
 from notices import tasks as notices
@@ -28,6 +29,8 @@ JOBS = [
     Job(notices.send_notices, at(minute="*")),
     # Points of award campaigns that run, where a worker was killed; starting one does not wait for this.
     Job(campaigns.award_campaigns, at(minute="*")),
+    # Files that staff brought, where nobody works on them: whoever uploads or confirms one has it begun at once.
+    Job(exchange.work_on_imports, at(minute="*")),
     # Answers, events and runs that were kept long enough.
     Job(service.purge, at(hour=3, minute=30)),
 ]

@@ -147,6 +147,7 @@ INSTALLED_APPS = [
     "reports",
     "notices",
     "campaigns",
+    "exchange",
     "jobs",
     # Before the admin, whose templates it replaces, and after ours, which replace some of its own.
     "unfold",
@@ -195,8 +196,11 @@ TEMPLATES = [
 # Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
 # sweep of the ledger delays nothing but other sweeps.
 
-QUEUES = ["default", "deliveries", "notices", "campaigns", "campaigns-beside"]
+QUEUES = ["default", "deliveries", "notices", "imports", "campaigns", "campaigns-beside"]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": QUEUES}}
+
+# Files that staff import. The database keeps them until they are imported.
+IMPORT_MAX_MB = number("IMPORT_MAX_MB", default=50, most=1000)
 
 # E-mail. Notices to customers need a mail server, an address that they come from, and one that their links lead to.
 

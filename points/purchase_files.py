@@ -57,8 +57,8 @@ class UnreadableFile(Exception):
     """The file as a whole cannot be read; the message says why."""
 
 
-class _BadRow(Exception):
-    """This row cannot be read; the message says why."""
+class BadCell(Exception):
+    """This row, or a cell of it, cannot be read; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +162,7 @@ class _Reader:
         self.delimiter = max(present, key=line.count) if present else None
         try:
             fields = self._split(line)
-        except _BadRow as error:
+        except BadCell as error:
             raise UnreadableFile(f"The header cannot be read: {error}") from error
         self.width = len(fields)
         if self.delimiter is None and fields[0].isdecimal():
@@ -185,33 +185,33 @@ class _Reader:
         try:
             fields = self._split(raw)
             if len(fields) != self.width:
-                raise _BadRow(f"The row has {len(fields)} columns, the first line {self.width}.")
+                raise BadCell(f"The row has {len(fields)} columns, the first line {self.width}.")
             return self._purchase(line, raw, {name: fields[n].strip() for name, n in self.columns.items()})
-        except _BadRow as error:
+        except BadCell as error:
             return BadRow(line, str(error), raw)
 
     def _split(self, line: str) -> list[str]:
         if len(line) > MAX_LINE:
-            raise _BadRow(f"The line has more than {MAX_LINE:,} characters.")
+            raise BadCell(f"The line has more than {MAX_LINE:,} characters.")
         if "\0" in line:
-            raise _BadRow("The line holds a NUL character.")
+            raise BadCell("The line holds a NUL character.")
         try:
             line.encode()
         except UnicodeEncodeError as error:
-            raise _BadRow("The line is not UTF-8.") from error
+            raise BadCell("The line is not UTF-8.") from error
         if self.delimiter is None:
             return line.split()
         try:
             # Line by line: a quote that is never closed spoils its own row, not all that follow.
             [fields] = csv.reader([line], delimiter=self.delimiter, strict=True)
         except csv.Error as error:
-            raise _BadRow(f"The line is not CSV: {error}.") from error
+            raise BadCell(f"The line is not CSV: {error}.") from error
         return fields
 
     def _purchase(self, line: int, raw: str, fields: dict[str, str]) -> Purchase:
         customer = _text(fields, "customer")
         if not customer:
-            raise _BadRow("The customer is missing.")
+            raise BadCell("The customer is missing.")
         # Bad rows count as well: one that is corrected must not move the numbers of those after it.
         self.seen[customer] += 1
         return Purchase(
@@ -219,8 +219,8 @@ class _Reader:
             raw=raw,
             customer=customer,
             nth=self.seen[customer],
-            at=_moment(fields["date"], self.zone),
-            amount=_amount(fields["amount"]),
+            at=moment(fields["date"], self.zone),
+            amount=amount(fields["amount"]),
             items=_items(fields.get("items", "")),
             reference=_text(fields, "reference") or None,
             email=_email(fields),
@@ -231,19 +231,24 @@ class _Reader:
 def _text(fields: dict[str, str], name: str) -> str:
     text = fields.get(name, "")
     if len(text) > _LONGEST[name]:
-        raise _BadRow(f"The {name} has more than {_LONGEST[name]} characters.")
+        raise BadCell(f"The {name} has more than {_LONGEST[name]} characters.")
     return text
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime.datetime:
+def moment(text: str, zone: ZoneInfo) -> datetime.datetime:
+    """This will read a date, which is its beginning in the zone, or a time, local where it names no offset.
+
+    Raises:
+        BadCell: it is neither.
+    """
     if not _MOMENT.fullmatch(text):
-        raise _BadRow("The date is neither YYYYMMDD nor ISO 8601.")
+        raise BadCell("The date is neither YYYYMMDD nor ISO 8601.")
     try:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError as error:
-        raise _BadRow(f"There is no such date: {error}.") from error
+        raise BadCell(f"There is no such date: {error}.") from error
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise _BadRow(f"The year is not between {FIRST_YEAR} and {LAST_YEAR}.")
+        raise BadCell(f"The year is not between {FIRST_YEAR} and {LAST_YEAR}.")
     return _utc(moment, zone) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
 
 
@@ -252,22 +257,27 @@ def _utc(local: datetime.datetime, zone: ZoneInfo) -> datetime.datetime:
     return local.replace(tzinfo=zone, fold=0).astimezone(datetime.UTC)
 
 
-def _amount(text: str) -> Decimal:
+def amount(text: str) -> Decimal:
+    """This will read what a purchase cost.
+
+    Raises:
+        BadCell: it is no number, too long, or negative.
+    """
     if not _AMOUNT.fullmatch(text):
-        raise _BadRow("The amount is not a number such as 12.50.")
+        raise BadCell("The amount is not a number such as 12.50.")
     if len(text.lstrip("+-0").replace(".", "")) > MAX_DIGITS:
-        raise _BadRow(f"The amount has more than {MAX_DIGITS} digits.")
-    amount = Decimal(text)
-    if amount < 0:
-        raise _BadRow("The amount is negative: returns are not imported.")
-    return amount
+        raise BadCell(f"The amount has more than {MAX_DIGITS} digits.")
+    value = Decimal(text)
+    if value < 0:
+        raise BadCell("The amount is negative: returns are not imported.")
+    return value
 
 
 def _items(text: str) -> int | None:
     if not text:
         return None
     if not _ITEMS.fullmatch(text):
-        raise _BadRow("The number of items is not a whole number.")
+        raise BadCell("The number of items is not a whole number.")
     return int(text)
 
 
@@ -278,7 +288,7 @@ def _email(fields: dict[str, str]) -> str | None:
     try:
         validate_email(email)
     except ValidationError as error:
-        raise _BadRow("The e-mail address is not one.") from error
+        raise BadCell("The e-mail address is not one.") from error
     return email
 
 
@@ -292,4 +302,4 @@ def _shifted(purchases: list[Purchase], last_on: datetime.date, zone: ZoneInfo) 
     """This will move all purchases by the same number of days; each keeps its local time of day."""
     local = [row.at.astimezone(zone).replace(tzinfo=None) for row in purchases]
     by = last_on - max(local).date()
-    return [dataclasses.replace(row, at=_utc(moment + by, zone)) for row, moment in zip(purchases, local, strict=True)]
+    return [dataclasses.replace(row, at=_utc(then + by, zone)) for row, then in zip(purchases, local, strict=True)]

@@ -78,17 +78,24 @@ def replay(
         NoRules: there is neither a rate nor a rule.
         errors.Unavailable: the database does not answer; what was posted so far stays, and is known the next time.
     """
-    run: _Run
-    if rate is not None:
-        run = _AtARate(program=program, definition=definition, source=source, rate=rate)
-    else:
-        run = _ByTheRules(program=program, definition=definition, source=source)
+    run = run_of(program=program, definition=definition, rate=rate, source=source)
     new = run.compare(run.enrol(purchases))
     on_progress(len(purchases) - len(new))
     for batch in _batches(new):
         run.post(batch)
         on_progress(len(batch))
     return run.tally
+
+
+def run_of(*, program: Program, definition: PointDefinition, rate: Decimal | None, source: str) -> "_Run":
+    """This will begin an import: nothing is done in it yet.
+
+    Raises:
+        NoRules: there is neither a rate nor a rule.
+    """
+    if rate is not None:
+        return _AtARate(program=program, definition=definition, source=source, rate=rate)
+    return _ByTheRules(program=program, definition=definition, source=source)
 
 
 class _Run(abc.ABC):

@@ -14,6 +14,7 @@ HELD = gettext_noop("Points held")
 MERGED = gettext_noop("Customers merged")
 FORFEITED = gettext_noop("Customer erased")
 INITIAL = gettext_noop("Initial points")
+OPENING = gettext_noop("Opening balance")
 REDEEMED = gettext_noop("Points redeemed")
 ERASED = gettext_noop("Erased")  # points.models.ERASED
 PURCHASE = Kind.PURCHASE.label
@@ -24,7 +25,7 @@ CODE_LAPSED = gettext_noop("Code not used in time")
 
 _OURS = {
     *(ACTIVATED, EXPIRED, EXPIRED_GIVEN_BACK, LAPSED, RELEASED, HELD, MERGED, FORFEITED, ERASED),
-    *(INITIAL, REDEEMED, CANCELLED, REFUNDED, CODE_CANCELLED, CODE_LAPSED),
+    *(INITIAL, OPENING, REDEEMED, CANCELLED, REFUNDED, CODE_CANCELLED, CODE_LAPSED),
     *Kind.labels,
 }
 

@@ -1,11 +1,13 @@
 """The rewards of a programme: making, changing and finding them."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Lower
 
 from loyalty import errors, xids
 from loyalty.models import Program
@@ -64,6 +66,12 @@ def find(*, program: Program, reward_id: uuid.UUID | None) -> Reward:
     if reward is None:
         raise RewardNotFound
     return reward
+
+
+def named(*, program: Program, names: Iterable[str]) -> list[str]:
+    """This will answer which of the names, in small letters, rewards of the programme have in any case."""
+    rewards = program.rewards.annotate(lowered=Lower("name")).filter(lowered__in=list(names))
+    return list(rewards.values_list("lowered", flat=True).distinct())
 
 
 def locked(reward: Reward) -> Reward:

@@ -1,0 +1,118 @@
+"""What staff take away: rows of one programme as CSV or as a workbook, by those who may."""
+
+import csv
+import io
+from typing import Any
+
+import openpyxl
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from cards.models import Card, Customer
+from exchange.exports import EXPORTS
+from loyalty.models import Program
+from tests.admin import pages
+from tests.admin.conftest import MANAGER, Browser, staff
+from tests.factories import CustomerFactory
+from tests.points.till import NOON, Till
+
+
+@pytest.fixture
+def exporter() -> Browser:
+    return staff("Emil", ["export_data"])
+
+
+def asked(browser: Browser, program: Program, kind: str, **said: Any) -> Any:
+    where = reverse("admin:exchange_import_export")
+    return browser.get(where, {"program": program.pk, "kind": kind, "format": "csv", **said})
+
+
+def rows(answer: Any) -> list[list[str]]:
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("kind", list(EXPORTS))
+def test_answers_a_file_of_each_kind(exporter: Browser, program: Program, card: Card, till: Till, kind: str) -> None:
+    till.award(100)
+
+    answer = asked(exporter, program, kind)
+
+    assert answer["Content-Disposition"].startswith(f'attachment; filename="{program.slug}-{kind}-')
+    head, *found = rows(answer)
+    assert head == list(EXPORTS[kind].columns)
+    assert len(found) == (0 if kind in ("rewards", "redemptions", "vouchers") else 1)
+
+
+def test_tells_balances_and_entries_as_numbers(exporter: Browser, program: Program, card: Card, till: Till) -> None:
+    till.award(100)
+    till.redeem(30)
+
+    head, account = rows(asked(exporter, program, "accounts"))
+    assert account[head.index("balance")] == str(100 - 30)
+    head, *entries = rows(asked(exporter, program, "entries"))
+    assert [entry[head.index("points")] for entry in entries] == ["100", "-30"]
+    head, lot = rows(asked(exporter, program, "lots"))
+    assert (lot[head.index("points")], lot[head.index("remaining")]) == ("100", "70")
+
+
+def test_answers_a_workbook(exporter: Browser, program: Program, till: Till, card: Card) -> None:
+    till.award(100)
+
+    answer = asked(exporter, program, "accounts", format="xlsx")
+
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content)))
+    head, account = book.worksheets[0].values
+    assert account[list(head).index("balance")] == 100
+    assert account[list(head).index("email")] == card.customer.email
+
+
+def test_defuses_what_a_spreadsheet_would_run(exporter: Browser, program: Program) -> None:
+    names = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\tx", "'=1", "+370 600 11111", "-5", "O'Hara"]
+    for name in names:
+        CustomerFactory(program=program, name=name)
+
+    for form in ("csv", "xlsx"):
+        answer = asked(exporter, program, "customers", format=form)
+        if form == "csv":
+            head, *found = rows(answer)
+            told = [row[head.index("name")] for row in found]
+        else:
+            sheet = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).worksheets[0]
+            assert {cell.data_type for cell in sheet["D"]} == {"s"}
+            told = [cell.value for cell in sheet["D"]][1:]
+        assert told == [f"'{name}" for name in names[:6]] + names[6:]
+
+
+def test_keeps_to_the_days_that_are_asked_for(exporter: Browser, program: Program, till: Till) -> None:
+    till.award(100)
+    day = NOON.date()
+
+    for since, until, count in [("", "", 1), (day, day, 1), ("2100-01-01", "", 0), ("", "2000-01-01", 0)]:
+        assert len(rows(asked(exporter, program, "entries", since=since, until=until))) == 1 + count
+    assert "leave it empty" in pages.text(asked(exporter, program, "lots", since="2026-01-01"))
+
+
+def test_tells_nothing_of_another_programme(exporter: Browser, program: Program, till: Till, card: Card) -> None:
+    till.award(100)
+    other = Program.objects.create(slug=f"{program.slug}-2", name="Another")
+
+    for kind in EXPORTS:
+        assert len(rows(asked(exporter, other, kind))) == 1
+
+
+def test_remembers_who_exported_what(exporter: Browser, program: Program, customer: Customer) -> None:
+    rows(asked(exporter, program, "customers"))
+
+    entry = LogEntry.objects.get(user=exporter.user)
+    assert (entry.object_id, entry.change_message) == (str(program.pk), "Exported customers.")
+
+
+def test_only_those_export_who_may(program: Program, exporter: Browser) -> None:
+    manager = staff("Mary", [*MANAGER, "view_import", "add_import"])
+
+    assert asked(manager, program, "customers").status_code == 403
+    assert manager.get(reverse("admin:exchange_import_export")).status_code == 403
+    assert "Download" in pages.text(exporter.get(reverse("admin:exchange_import_export")))
+    assert reverse("admin:exchange_import_export") in exporter.get(reverse("admin:index")).content.decode()

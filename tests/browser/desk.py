@@ -1,0 +1,104 @@
+"""A window of the admin, in which a member of staff works."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+
+WIDTHS = (1440, 1024, 390)
+SCHEMES = ("light", "dark")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+
+
+class Desk:
+    """Notes whatever a page complains of, and whatever it asks of other hosts."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.complaints: list[str] = []
+        self.elsewhere: list[str] = []
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._follow)
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, browser: Browser, address: str) -> Iterator[Self]:
+        """This will open a window, and see to it in the end that nothing complained and no other host was asked."""
+        context = browser.new_context(viewport={"width": WIDTHS[0], "height": 1000})
+        desk = cls(context.new_page(), address)
+        yield desk
+        context.close()
+        assert desk.complaints == []
+        assert desk.elsewhere == []
+
+    def log_in(self, username: str, password: str) -> None:
+        """This will log in, by the keyboard alone."""
+        self.page.goto(f"{self.address}/admin/")
+        self.page.wait_for_function("document.activeElement.name === 'username'")
+        self.page.keyboard.type(username)
+        self.page.keyboard.press("Tab")
+        self.page.keyboard.type(password)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(f"{self.address}/admin/")
+
+    def go(self, path: str) -> None:
+        """This will open a page of the admin."""
+        answer = self.page.goto(f"{self.address}{path}")
+        assert answer is not None
+        assert answer.status == 200, (path, answer.status)
+
+    def says(self, *texts: str) -> None:
+        """This will see that the page shows these texts."""
+        shown = " ".join(self.page.locator("#content, #main, body").first.inner_text().split())
+        for text in texts:
+            assert text in shown, (text, shown[:2000])
+
+    def look(self, name: str) -> None:
+        """This will look at the page at each width, light and dark: nothing is wider than the window, and axe finds no
+        fault in it."""
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            for width in WIDTHS:
+                self.page.set_viewport_size({"width": width, "height": 1000})
+                self.page.wait_for_load_state("networkidle")
+                if shots := os.environ.get("BROWSER_SHOTS"):
+                    self.page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png", full_page=True)
+                overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                assert overflow <= 0, (name, width, overflow)
+            found = Axe().run(self.page, options=RULES)
+            faults = [
+                f"{fault['id']}: {node['html'][:300]} {node['failureSummary']}"
+                for fault in found.response["violations"]
+                for node in fault["nodes"]
+            ]
+            assert not faults, f"{name}, {scheme}: " + "\n".join(faults)
+        self.page.emulate_media(color_scheme=SCHEMES[0])
+        self.page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
+
+    def tab_to(self, name: str, *, most: int = 80) -> None:
+        """This will go by the keyboard alone to a link or a button of that name, and press it."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            focused = self.page.evaluate(
+                "(document.activeElement.innerText || document.activeElement.value || '').trim()"
+            )
+            if re.fullmatch(name, focused):
+                self.page.keyboard.press("Enter")
+                self.page.wait_for_load_state()
+                return
+        raise AssertionError(f"the keyboard does not come to {name}")
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.text} ({self.page.url})")
+
+    def _follow(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.elsewhere.append(request.url)
