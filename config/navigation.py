@@ -78,6 +78,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Award points to many",
+            "separator": True,
+            "items": [
+                _table("Award campaigns", "redeem", "campaigns", "awardcampaign"),
+                _table("Segments", "groups", "campaigns", "segment"),
+            ],
+        },
+        {
             "title": "Write to customers",
             "separator": True,
             "items": [

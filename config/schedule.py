@@ -1,5 +1,6 @@
 """All jobs that run by themselves, and when: times are UTC. `manage.py worker` runs them."""
 
+from campaigns import tasks as campaigns
 from events import tasks as events
 from exchange import tasks as exchange
 from jobs.scheduling import Job, at
@@ -26,6 +27,8 @@ JOBS = [
     Job(reports.count_tiers, at(minute=20)),
     # E-mails to customers, in the programmes that send any.
     Job(notices.send_notices, at(minute="*")),
+    # Points of award campaigns that run, where a worker was killed; starting one does not wait for this.
+    Job(campaigns.award_campaigns, at(minute="*")),
     # Files that staff brought, where nobody works on them: whoever uploads or confirms one has it begun at once.
     Job(exchange.work_on_imports, at(minute="*")),
     # Answers, events and runs that were kept long enough.

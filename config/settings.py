@@ -146,6 +146,7 @@ INSTALLED_APPS = [
     "rewards",
     "reports",
     "notices",
+    "campaigns",
     "exchange",
     "staff",
     "jobs",
@@ -196,9 +197,8 @@ TEMPLATES = [
 # Jobs: which there are and when each runs is in config/schedule.py. Each queue has a process of its own, so that a long
 # sweep of the ledger delays nothing but other sweeps.
 
-TASKS = {
-    "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "deliveries", "notices", "imports"]}
-}
+QUEUES = ["default", "deliveries", "notices", "imports", "campaigns", "campaigns-beside"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": QUEUES}}
 
 # Files that staff import. The database keeps them until they are imported.
 IMPORT_MAX_MB = number("IMPORT_MAX_MB", default=50, most=1000)

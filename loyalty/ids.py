@@ -17,6 +17,11 @@ def new_id() -> uuid.UUID:
     return uuid_utils.compat.uuid7()
 
 
+def named_id(space: uuid.UUID, name: str) -> uuid.UUID:
+    """This will work a key out from a name in a space, as `uuid.uuid5` does in twice the time."""
+    return uuid_utils.compat.uuid5(space, name)
+
+
 def draw_code() -> str:
     """This will draw a code that nobody can guess, in groups that people can read out: `4K7P-2MWX-9HRD-T3QZ`."""
     return "-".join(draw_letters(_GROUP) for _ in range(_GROUPS))

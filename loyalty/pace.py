@@ -18,14 +18,27 @@ FIRST = 16
 MOST = 1_000
 
 
+class Pace:
+    """How many rows the next transaction takes, by how long the last one took."""
+
+    def __init__(self, *, first: int = FIRST, least: int = 1, seconds: float = AIM_SECONDS) -> None:
+        """Take how many at first and at least, and how long a transaction should take."""
+        self.size = min(first, MOST)
+        self._least, self._seconds = min(least, MOST), seconds
+
+    def note(self, *, rows: int, seconds: float) -> None:
+        """This will learn from a transaction that did so many rows."""
+        fit = int(rows * self._seconds / max(seconds, 1e-6))
+        # Fewer at once, more by and by: the next accounts may hold more than these did.
+        self.size = max(self._least, min(fit, self.size + self.size // 4 + 1, MOST))
+
+
 def batches(rows: Iterable[Row], *, first: int = FIRST) -> Iterator[list[Row]]:
     """This will answer the rows in batches, each as large as was done in time before; what the caller does before it
     asks for the next one is one transaction."""
     rows = iter(rows)
-    size = min(first, MOST)
-    while batch := list(itertools.islice(rows, size)):
+    pace = Pace(first=first)
+    while batch := list(itertools.islice(rows, pace.size)):
         started = time.monotonic()
         yield batch
-        seconds = max(time.monotonic() - started, 1e-6)
-        # Fewer at once, more by and by: the next accounts may hold more than these did.
-        size = max(1, min(int(len(batch) * AIM_SECONDS / seconds), size + size // 4 + 1, MOST))
+        pace.note(rows=len(batch), seconds=time.monotonic() - started)

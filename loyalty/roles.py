@@ -4,6 +4,8 @@ from django.db import connections, transaction
 
 # An entry and a use never change; of a lot only what is left does. The triggers say the same, to every role.
 INSERT_ONLY = (
+    "campaigns_campaigndeed",
+    "campaigns_listedcustomer",
     "points_lotuse",
     "points_pointtransaction",
     "points_rulebook",
@@ -13,6 +15,7 @@ INSERT_ONLY = (
     "staff_auditentry",
 )
 CHANGEABLE_COLUMNS = {
+    "campaigns_campaigncustomer": "state, entry_id, undo_entry_id, shortfall, refusal",
     "points_hold": "status, captured_points, resolved_at, resolved_by_id",
     "points_pointlot": "remaining",
     "rewards_redemption": "used_at, cancelled_at, lapsed_at",

@@ -36,6 +36,7 @@ def _facts(at: datetime.datetime) -> dict[str, Any]:
         "points": "120",
         "balance": "240",
         "points_needed": "150",
+        "reason": "A gift for spring",
         "tier": "Gold",
         "falls_to": "Silver",
         "from_tier": "Silver",

@@ -18,6 +18,9 @@ from tiers.models import Tier
 # What is longer ago is no news: purchases of former years that are imported, or what happened while nothing was sent.
 NEWS_DAYS = 3
 
+# What an entry has in its metadata that an award campaign made. Whether its customers are told is said there.
+CAMPAIGN = "award_campaign"
+
 _ENTRIES = {EventType.POINTS_EARNED, EventType.POINTS_REDEEMED}
 _REMINDERS = {
     EventType.POINTS_EXPIRING_SOON: (Kind.EXPIRING_SOON, "expires_at"),
@@ -45,7 +48,7 @@ def of(events: Sequence[Event], *, at: datetime.datetime) -> list[Found]:
     found = []
     for event in events:
         kind, facts, happened_at = None, {}, event.created_at
-        if event.type in _ENTRIES and (entry := entries.get(event.subject_id)):
+        if event.type in _ENTRIES and (entry := entries.get(event.subject_id)) and not _is_of_campaign(entry):
             kind, facts, happened_at = (
                 *_receipt(event, entry, balances[event.account_id, event.xid]),
                 entry.effective_at,
@@ -71,6 +74,10 @@ def moment(text: str) -> datetime.datetime:
     read = parse_datetime(text)
     assert read is not None
     return read
+
+
+def _is_of_campaign(entry: PointTransaction) -> bool:
+    return CAMPAIGN in (entry.metadata or {})
 
 
 def _names(events: Sequence[Event], types: set[EventType]) -> Iterator[tuple[uuid.UUID, uuid.UUID]]:

@@ -10,6 +10,7 @@ class Group(models.TextChoices):
 
     REMINDERS = "reminders", "Reminders"
     TIERS = "tiers", "Tiers"
+    CAMPAIGNS = "campaigns", "Campaigns"
     RECEIPTS = "receipts", "Receipts"
 
 
@@ -27,6 +28,7 @@ class Kind(models.TextChoices):
     EARNED = "earned", "Receipt: points earned"
     EARNED_LATER = "earned_later", "Receipt: points earned, available later"
     REDEEMED = "redeemed", "Receipt: points redeemed"
+    GIVEN = "given", "Points given by a campaign"
 
 
 GROUPS: Mapping[Kind, Group] = {
@@ -37,10 +39,14 @@ GROUPS: Mapping[Kind, Group] = {
     Kind.EARNED: Group.RECEIPTS,
     Kind.EARNED_LATER: Group.RECEIPTS,
     Kind.REDEEMED: Group.RECEIPTS,
+    Kind.GIVEN: Group.CAMPAIGNS,
 }
 
+# What a programme chooses once for all; about its points each campaign says for itself whether it writes.
+CHOSEN = [kind for kind, group in GROUPS.items() if group != Group.CAMPAIGNS]
+
 # What a programme that says nothing else writes about.
-USUAL = [kind.value for kind, group in GROUPS.items() if group != Group.RECEIPTS]
+USUAL = [kind.value for kind in CHOSEN if GROUPS[kind] != Group.RECEIPTS]
 
 _ALWAYS = {
     "customer_name": "The customer's name, or “dear customer”.",
@@ -83,4 +89,5 @@ PLACEHOLDERS: Mapping[Kind, Mapping[str, str]] = {
     Kind.EARNED: _ALWAYS | _RECEIPT,
     Kind.EARNED_LATER: _ALWAYS | _RECEIPT | {"available_on": "The day from which they can be used."},
     Kind.REDEEMED: _ALWAYS | _RECEIPT,
+    Kind.GIVEN: _ALWAYS | _RECEIPT | {"reason": "Why, as the campaign says: a gift for spring."},
 }

@@ -77,12 +77,22 @@ _TEXTS: Mapping[Kind, tuple[str, str]] = {
             "{{ programme }}"
         ),
     ),
+    Kind.GIVEN: (
+        gettext_noop("You have been given {{ points }}"),
+        gettext_noop(
+            "Hello {{ customer_name }},\n\n"
+            "on {{ date }} you have been given {{ points }}: {{ reason }}.\n\n"
+            "Your balance: {{ balance }}.\n\n"
+            "{{ programme }}"
+        ),
+    ),
 }
 
 _GROUPS: Mapping[str, str] = {
     Group.REMINDERS: gettext_noop("reminders of points and tiers that end"),
     Group.TIERS: gettext_noop("news of your tier"),
     Group.RECEIPTS: gettext_noop("receipts of points earned and used"),
+    Group.CAMPAIGNS: gettext_noop("news of points that you are given"),
 }
 
 

@@ -110,6 +110,8 @@ def values(kind: Kind, told: Mapping[str, Any], *, name: str, program: Program) 
     for fact in ("tier", "falls_to", "from_tier", "to_tier"):
         if fact in told:
             known[fact] = placeholders.on_one_line(told[fact] or "") or _("no tier")
+    if "reason" in told:
+        known["reason"] = placeholders.on_one_line(told["reason"])
     for fact in ("date", "available_on"):
         if fact in told:
             known[fact] = _day(facts.moment(told[fact]), zone)

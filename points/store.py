@@ -273,7 +273,8 @@ def entries(named: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> dict[tuple[uuid.UUI
     found = PointTransaction.objects.raw(
         "SELECT e.* FROM unnest(%s::uuid[], %s::uuid[]) AS n (account_id, entry_id)"
         " JOIN points_pointtransaction e ON e.account_id = n.account_id AND e.id = n.entry_id",
-        [list(column) for column in zip(*named, strict=True)],
+        # Written out here: the driver would make an object of each, which takes it three times as long.
+        [f"{{{','.join(map(str, column))}}}" for column in zip(*named, strict=True)],
     )
     return {(entry.account_id, entry.id): entry for entry in found}
 

@@ -33,6 +33,11 @@ _REASONS = ("staff.adjustmentreason",)
 # Whoever set the limits of others could lift their own.
 _LIMITS = ("staff.adjustmentlimit", "staff.adjustmentsettings")
 
+_AWARDING = (
+    *_of("view add change", "campaigns.segment", "campaigns.awardcampaign"),
+    "campaigns.start_awardcampaign",
+    "campaigns.undo_awardcampaign",
+)
 _FIGURES = ("reports.view_figure",)
 _IMPORTS = _of("view add", "exchange.import")
 _EXPORT = "exchange.export_data"
@@ -55,6 +60,7 @@ EVERYTHING = (
     *_of("view add change", *_PEOPLE, *_RULES, *_SETUP, *_HOOKS, *_KEYS, *_REASONS, *_LIMITS),
     *_of("delete", *_MAY_BE_DELETED),
     *_of("view", *_WRITTEN_BY_THE_SERVICE, "notices.notice", "staff.adjustmentrequest", "staff.auditentry"),
+    *_AWARDING,
     *_FIGURES,
     *_IMPORTS,
     _EXPORT,
@@ -84,6 +90,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_SUPPORT,
         "cards.erase_customer",
         "staff.approve_adjustment",
+        *_AWARDING,
         *_FIGURES,
         *_IMPORTS,
         _EXPORT,
@@ -94,6 +101,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Finance": (
         "staff.approve_adjustment",
         *_FIGURES,
+        *_of("view", "campaigns.segment", "campaigns.awardcampaign"),
         _EXPORT,
         *_of("view", *_PEOPLE, *_BALANCES, *_SETUP, *_EARNING, *_OFFERS, *_REASONS, *_LIMITS),
         *_of("view", "points.rulebook", "staff.adjustmentrequest"),

@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from loyalty import console
 from notices import following, kinds
-from notices.kinds import GROUPS, Kind
+from notices.kinds import GROUPS
 from notices.models import NoticeSettings
 
 COLOURS = {"On": "success", "Off": "default", "Cannot send": "danger"}
@@ -29,9 +29,10 @@ class SettingsForm(forms.ModelForm):
     kinds = forms.MultipleChoiceField(
         label="About",
         required=False,
-        choices=[(kind.value, f"{kind.label} ({GROUPS[kind].label.lower()})") for kind in Kind],
+        choices=[(kind.value, f"{kind.label} ({GROUPS[kind].label.lower()})") for kind in kinds.CHOSEN],
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Customers unsubscribe from reminders, tiers and receipts each by itself, or from all.",
+        help_text="Customers unsubscribe from reminders, tiers and receipts each by itself, or from all. Award "
+        "campaigns say for themselves whether they write.",
     )
 
     class Meta:
@@ -84,7 +85,7 @@ class NoticeSettingsAdmin(console.TableAdmin):
 
     @display(description="About")
     def about(self, row: NoticeSettings) -> str:
-        return ", ".join(kind.label for kind in Kind if kind in row.kinds) or console.NOTHING
+        return ", ".join(kind.label for kind in kinds.CHOSEN if kind in row.kinds) or console.NOTHING
 
     @display(description="From")
     def sender(self, row: NoticeSettings) -> str:

@@ -22,6 +22,15 @@ class Machine:
         return done
 
 
+def test_takes_no_fewer_than_the_least_however_long_they_take() -> None:
+    paced = pace.Pace(first=200, least=100)
+    for _ in range(5):
+        paced.note(rows=paced.size, seconds=10)
+    assert paced.size == 100
+    paced.note(rows=100, seconds=pace.AIM_SECONDS / 2)
+    assert paced.size == 100 + 100 // 4 + 1
+
+
 def test_takes_as_many_as_are_done_in_time(monkeypatch):
     sizes = [size for size, _ in Machine(monkeypatch, pace.AIM_SECONDS / 100.5).work(5_000)]
     assert sizes[0] == pace.FIRST

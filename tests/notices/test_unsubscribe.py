@@ -192,4 +192,4 @@ def test_holds_for_each_group_by_itself(program: Program, alice: Customer) -> No
         assert following.refusal(Customer.objects.get(pk=alice.pk), Kind.EARNED) == (
             "unsubscribed" if group == Group.RECEIPTS else None
         )
-    assert choices(alice) == ["receipts", "reminders", "tiers"]
+    assert choices(alice) == ["campaigns", "receipts", "reminders", "tiers"]
