@@ -118,7 +118,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Import and export",
             "separator": True,
-            "items": [_table("Imports", "upload_file", "exchange", "import"), _export()],
+            "items": [_imports(), _export()],
         },
         {
             "title": "System",
@@ -172,6 +172,13 @@ def _preview() -> Item:
         "link": reverse("admin:points_earningrule_preview"),
         "permission": _may_view("points", "earningrule"),
     }
+
+
+def _imports() -> Item:
+    item = _table("Imports", "upload_file", "exchange", "import")
+    # The page of exports lies below that of imports.
+    export = reverse("admin:exchange_import_export")
+    return item | {"active": lambda request: request.path.startswith(item["link"]) and request.path != export}
 
 
 def _export() -> Item:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from cards.models import Customer
-from exchange import running
+from exchange import imports, running
 from exchange.models import Import, ImportChunk
 from loyalty.models import Program
 from tests.admin import pages
@@ -170,3 +171,30 @@ def test_only_those_see_and_upload_who_may(program: Program, importer: Browser) 
     assert "Import the rows" not in pages.text(viewer.get(pages.of(upload)))
     assert Import.objects.get(program=program).state == "checked"
     assert pages.listing(Import) not in manager.get(reverse("admin:index")).content.decode()
+
+
+def test_keeps_a_file_that_is_larger_than_what_is_read_into_memory(importer: Browser, program: Program) -> None:
+    content = "external_id,note\n" + "".join(f"{n},{'x' * 1_000}\n" for n in range(3_000))
+
+    assert send(importer, program, content).status_code == 302
+
+    upload = Import.objects.get(program=program)
+    kept = ImportChunk.objects.filter(of=upload).order_by("number").values_list("content", flat=True)
+    assert len(kept) == 3
+    assert b"".join(kept) == content.encode()
+    assert upload.file_size == len(content)
+    imports.cancel(upload=upload, by="staff:mary", at=timezone.now())
+
+
+def test_shows_how_far_an_import_is(importer: Browser, program: Program) -> None:
+    upload = uploaded(importer, program)
+    importer.post(pages.of(upload, "confirm"))
+    Import.objects.filter(pk=upload.pk).update(place=1)
+
+    page = importer.get(pages.of(upload))
+
+    assert "Importing 1 of 3" in pages.text(page)
+    assert "width: 33%" in page.content.decode()
+    assert "Import the rows" not in pages.text(page)
+    assert "Cancel the import" in pages.text(page)
+    importer.post(pages.of(upload, "cancel"))

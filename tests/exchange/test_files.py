@@ -108,6 +108,14 @@ def test_fails_over_a_sheet_that_cannot_be_read(shop: Shop, data: bytes, why: st
     assert not Customer.objects.filter(program=shop.program).exists()
 
 
+def test_fails_over_shared_texts_of_which_one_is_too_long(shop: Shop) -> None:
+    texts = b"<si><t>" + b"x" * (5 << 20) + b"</t></si>"
+
+    upload = shop.check("customers", altered("xl/sharedStrings.xml", texts), name="file.xlsx")
+
+    assert (upload.state, upload.failure) == ("failed", "A row of the workbook is too long to be read.")
+
+
 def test_lists_a_cell_that_is_too_long(shop: Shop) -> None:
     upload = shop.check("customers", workbook([["external_id"], ["x" * 32_767], ["alice"]]), name="file.xlsx")
 
