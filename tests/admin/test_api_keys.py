@@ -129,12 +129,12 @@ def test_offers_the_scopes_that_something_asks_for(manager: Browser, program: Pr
 
     assert "Award, redeem, reverse and expire points (points:manage)" in page
     assert "Manage webhooks (webhooks:manage)" in page
-    assert "analytics:read" not in page
+    assert "program:manage" not in page
 
 
 def test_keeps_a_scope_that_a_key_has_otherwise(manager: Browser, program: Program) -> None:
-    key, _ = api_keys.generate(program=program, name="Till", scopes=["points:read", "analytics:read"])
+    key, _ = api_keys.generate(program=program, name="Till", scopes=["points:read", "program:manage"])
 
-    manager.post(pages.of(key), form(program, scopes=["analytics:read"]))
+    manager.post(pages.of(key), form(program, scopes=["program:manage"]))
 
-    assert ApiKey.objects.get(pk=key.pk).scopes == ["analytics:read"]
+    assert ApiKey.objects.get(pk=key.pk).scopes == ["program:manage"]

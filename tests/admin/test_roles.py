@@ -15,6 +15,7 @@ from django.db import models
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from campaigns.models import AwardCampaign, Segment
 from cards.models import Card
 from events import deliveries, endpoints
 from exchange.models import Import
@@ -108,6 +109,19 @@ TABLES: dict[str, dict[str, set[str]]] = {
         **{verb: {X} for verb in ("test", "pause", "resume", "rotate", "remove")},
     },
     "jobs_jobrun": {"view": {A, X}},
+    "campaigns_segment": {
+        "view": {M, F, A, X},
+        "change": RULERS,
+        "add": RULERS,
+        "count": {M, F, A, X},
+    },
+    "campaigns_awardcampaign": {
+        "view": {M, F, A, X},
+        "change": RULERS,
+        "add": RULERS,
+        **{key: {M, F, A, X} for key in ["preview", "progress", "download", "customers"]},
+        **dict.fromkeys(["start", "pause", "resume", "cancel", "undo"], RULERS),
+    },
     "exchange_import": {
         "view": {M, A, X},
         "change": NOBODY,
@@ -173,6 +187,9 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
         endpoint,
         delivery,
     ]
+    segment = Segment.objects.create(
+        program=program, name="All", definition=definition, changed_by="test", changed_at=NOON
+    )
     found += [event, definition.voucher_rule, program.campaigns.get()]
     found += [
         program.tiers.latest("pk"),
@@ -197,6 +214,10 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
         Group.objects.create(name=f"group-{program.slug}"),
         AdjustmentReason.objects.create(program=program, code="goodwill", name="Goodwill"),
         AdjustmentSettings.objects.create(program=program),
+        segment,
+        AwardCampaign.objects.create(
+            program=program, name="Spring", reason="Spring", definition=definition, points=5, segment=segment
+        ),
         Import.objects.create(
             program=program,
             kind="customers",
@@ -207,14 +228,14 @@ def rows(program: Program, definition: PointDefinition, card: Card, till: Till) 
             uploaded_by="test",
         ),
     ]
-    limit = AdjustmentLimit.objects.create(program=program, group=found[-4])
+    limit = AdjustmentLimit.objects.create(program=program, group=found[-6])
     request = AdjustmentRequest.objects.create(
         program=program,
         definition=definition,
         customer=card.customer,
         points=5,
         reason="Complaint",
-        asked_by=found[-5],
+        asked_by=found[-7],
         asked_at=NOON,
         expires_at=NOON + datetime.timedelta(days=7),
     )
@@ -273,7 +294,7 @@ def address(name: str, rows: dict[str, Any], till: Till) -> str:
             return reverse(name, args=[program.slug, rows["cards_customer"].pk])
         case "till_code":
             return reverse(name, args=[program.slug, rows["rewards_redemption"].code])
-    is_of_a_row = re.search(r"<(path:object_)?id>", patterns()[name])
+    is_of_a_row = re.search(r"<((path|uuid):object_)?id>", patterns()[name])
     return reverse(f"admin:{name}", args=[rows[table].pk] if is_of_a_row else [])
 
 
