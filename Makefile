@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help run test lint bench backup restore
+.PHONY: help run test browser lint bench backup restore
 
 # Python 3.11 or later. A path may hold spaces, so every path here is relative.
 PYTHON = $$(command -v python3.11 || command -v python3)
@@ -15,6 +15,7 @@ AS_IN_PRODUCTION = DATABASE_URL=postgres://app@localhost/loyalty DATABASE_OWNER_
 help:
 	@echo "make run       serve on 127.0.0.1:\$${PORT:-8000}, with a Postgres of its own unless DATABASE_URL is set"
 	@echo "make test      run the tests"
+	@echo "make browser   install the browser that some of them want, on Debian and Ubuntu as root"
 	@echo "make lint      check format, types, layers, migrations, settings and the API's description"
 	@echo "make bench     measure the service against Postgres itself"
 	@echo "make backup    write the embedded database to \$${DATA_DIR:-.data}/backups"
@@ -25,6 +26,10 @@ run: $(STAMP)
 
 test: $(STAMP)
 	.venv/bin/pytest $(AT_ONCE) $(ARGS)
+
+# Without one the tests in a browser are skipped.
+browser:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
 lint: $(STAMP)
 	.venv/bin/ruff format --check .

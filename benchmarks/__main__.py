@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import lists, load, measure, options, report, stage, sweep, web
+from benchmarks import award_campaign, lists, load, measure, options, report, stage, sweep, web
 from loyalty import embedded
 
 
@@ -33,8 +33,8 @@ def main() -> None:
 
 def _run(chosen: options.Options, data_dir: Path) -> bool:
     started_at = time.monotonic()
-    if chosen.only_sweep:
-        return _run_sweep(chosen, data_dir)
+    if chosen.only:
+        return {"sweep": _run_sweep, "campaign": _run_campaign}[chosen.only](chosen, data_dir)
     _say(f"Making {chosen.accounts:,} accounts without a past, and with {chosen.entries:,} entries")
     with contextlib.ExitStack() as stack:
         built = stack.enter_context(stage.running(chosen, data_dir))
@@ -47,13 +47,16 @@ def _run(chosen: options.Options, data_dir: Path) -> bool:
         with web.serving(built.long, port=chosen.port + 2, log=data_dir / f"{built.long.name}.log") as service:
             pages = lists.run(built, service, say=_say)
         sweeps = sweep.run(built, data_dir=data_dir, say=_say)
+        campaigns = award_campaign.run(built, data_dir=data_dir, say=_say)
         _say("Verifying the ledgers")
-        databases = (built.none, built.loaded, built.long, built.swept, built.swept_large)
+        databases = (built.none, built.loaded, built.long, built.swept, built.swept_large, built.campaign)
         are_clean = [_verify(database) for database in databases]
         if results.errors:
             _say("".join(path.read_text(errors="replace")[-2000:] for path in data_dir.glob("*.log")))
     _say(_tables(chosen, results, memory, pages, seconds=time.monotonic() - started_at))
-    _say("\n".join(["", *report.sweeps(sweeps, results.yardstick)]))
+    _say(
+        "\n".join(["", *report.sweeps(sweeps, results.yardstick), "", *report.campaigns(campaigns, results.yardstick)])
+    )
     if results.errors:
         _say(f"{results.errors} errors")
     return all(are_clean) and not results.errors
@@ -71,6 +74,17 @@ def _run_sweep(chosen: options.Options, data_dir: Path) -> bool:
         are_clean = [_verify(database) for database in (built.swept, built.swept_large)]
     _say("\n".join(["", f"Yardstick: pgbench makes {rate:,.0f} postings/s", "", *report.sweeps(sweeps, [rate])]))
     return all(are_clean)
+
+
+def _run_campaign(chosen: options.Options, data_dir: Path) -> bool:
+    _say(f"Making {chosen.accounts:,} customers")
+    with stage.running(chosen, data_dir) as built:
+        load.on_the_database(built.yardstick, accounts=chosen.accounts, seconds=1)
+        rate = load.on_the_database(built.yardstick, accounts=chosen.accounts, seconds=chosen.seconds)
+        campaigns = award_campaign.run(built, data_dir=data_dir, say=_say)
+        is_clean = _verify(built.campaign)
+    _say("\n".join(["", f"Yardstick: pgbench makes {rate:,.0f} postings/s", "", *report.campaigns(campaigns, [rate])]))
+    return is_clean
 
 
 def _verify(database: stage.Database) -> bool:

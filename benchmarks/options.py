@@ -27,7 +27,7 @@ class Options:
     lots: int
     port: int
     directory: str
-    only_sweep: bool
+    only: str
 
     @property
     def accounts_due(self) -> int:
@@ -52,7 +52,7 @@ def read() -> Options:
         port=_number("BENCH_PORT", default=8751, lowest=1),
         # Not the folder for temporary files: that one is often kept in memory, where a commit costs nothing.
         directory=os.environ.get("BENCH_DIR") or "/var/tmp",  # noqa: S108
-        only_sweep=_only_sweep(),
+        only=_only(),
     )
     if options.entries % options.accounts:
         sys.exit("BENCH_ENTRIES must be a multiple of BENCH_ACCOUNTS: every account gets the same number of entries")
@@ -61,11 +61,11 @@ def read() -> Options:
     return options
 
 
-def _only_sweep() -> bool:
+def _only() -> str:
     only = os.environ.get("BENCH_ONLY", "")
-    if only not in ("", "sweep"):
-        sys.exit(f"BENCH_ONLY is {only!r}: use sweep, or leave it out to measure everything")
-    return bool(only)
+    if only not in ("", "sweep", "campaign"):
+        sys.exit(f"BENCH_ONLY is {only!r}: use sweep or campaign, or leave it out to measure everything")
+    return only
 
 
 def _number(name: str, *, default: int, lowest: int) -> int:

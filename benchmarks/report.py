@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
-from benchmarks import measure
+from benchmarks import award_campaign, measure
 from benchmarks.lists import Case
 from benchmarks.measure import OPERATIONS, Operation, Results
 from benchmarks.options import SHORT_LIST
@@ -20,6 +20,8 @@ MOST_MEMORY = 150
 MOST_OF_A_LONG_LIST = 5.0
 LARGER_LEDGER = 0.9
 LONGEST_WAIT = 100
+OF_A_CAMPAIGN = 3.0
+SERVED_MEANWHILE = 0.5
 
 
 def samples(results: Results, database: str) -> list[str]:
@@ -101,6 +103,21 @@ def sweeps(results: Sequence[Result], yardstick: Sequence[float]) -> list[str]:
         "",
         _line("sweep, ten times the ledger : one", LARGER_LEDGER, [large.rate / small.rate]),
         f"{'longest wait for a lock, ms':44}{most:>9}   {longest:<28.0f}{verdict}",
+    ]
+
+
+def campaigns(results: tuple[award_campaign.Result, award_campaign.Result], yardstick: Sequence[float]) -> list[str]:
+    """This will write the lines of an award campaign, alone and while tills post, and whether they are as expected."""
+    alone, beside = results
+    lines = [f"{'Award campaign':22}{'customers/s':>12}{'seconds':>9}{'MiB':>6}   x yardstick"]
+    for name, result in (("alone", alone), ("while tills post", beside)):
+        ratio = result.rate / statistics.median(yardstick)
+        lines.append(f"{name:22}{result.rate:12,.0f}{result.seconds:9,.1f}{result.memory:6.0f}   {ratio:.2f}")
+    return [
+        *lines,
+        "",
+        _line("award campaign, x yardstick", OF_A_CAMPAIGN, [alone.rate / rate for rate in yardstick]),
+        _line("awards of tills meanwhile : before", SERVED_MEANWHILE, [beside.served]),
     ]
 
 

@@ -21,6 +21,9 @@ LONG = "loyalty_long"
 YARDSTICK = "yardstick"
 SWEPT = "loyalty_swept"
 SWEPT_LARGE = "loyalty_swept_large"
+CAMPAIGN = "loyalty_campaign"
+# The programme without rules.
+PLAIN = "benchmark"
 
 # The n-th one's id ends in n; load.lua writes card ids the same way.
 CUSTOMER_ID = "01990000-0001-7000-8000-"
@@ -83,6 +86,7 @@ class Stage:
         self.yardstick = Database(server, YARDSTICK)
         self.swept = Database(server, SWEPT)
         self.swept_large = Database(server, SWEPT_LARGE)
+        self.campaign = Database(server, CAMPAIGN)
         # Of the programme without rules, and of the one with tiers and rules.
         self.secret = ""
         self.secret_of_rules = ""
@@ -101,8 +105,11 @@ class Stage:
         connections.close_all()
         self._copy(NONE, YARDSTICK)
         self.yardstick.run_file("yardstick.sql", accounts=self.options.accounts)
-        self._build_swept(plain)
-        if self.options.only_sweep:
+        if self.options.only != "campaign":
+            self._build_swept(plain)
+        if self.options.only != "sweep":
+            self._build_campaign(plain)
+        if self.options.only:
             return
         self._make_people(self.none, plain, 1, self.cards_of_lots[1])
         self._make_people(self.none, ruled, *self.cards_of_rules)
@@ -139,6 +146,14 @@ class Stage:
         for database in (self.swept, self.swept_large):
             database.run_file("tallies.sql")
             database.tidy()
+
+    def _build_campaign(self, program: "Programme") -> None:
+        """This will make a database in which every customer has points of one award."""
+        self._copy(NONE, CAMPAIGN)
+        self._make_people(self.campaign, program, *self.cards)
+        self._post(self.campaign, self.cards, 1, 1_000)
+        self.campaign.run_file("tallies.sql")
+        self.campaign.tidy()
 
     def accounts_beside(self, database: Database) -> int:
         """This will answer how many accounts with nothing due there are beside those that are swept."""
@@ -276,7 +291,7 @@ def _make_programs() -> tuple[Programme, Programme]:
     from loyalty.models import Program
     from points import definitions
 
-    plain = Program.objects.create(slug="benchmark", transaction_limit=None)
+    plain = Program.objects.create(slug=PLAIN, transaction_limit=None)
     definitions.create_definition(program=plain, code="points", name="Points", is_default=True)
     ruled = definitions.create_program(slug="benchmark-rules")
     ruled.transaction_limit = None

@@ -12,14 +12,16 @@ NONE = ""
 
 def held(span: Span) -> list[Row]:
     """This will answer each tier of the programme, the lowest first, with how many customers held it when that was last
-    counted in the span, and how many more those are than when it was last counted before; none, where it never was."""
+    counted up to the end of the span, and how many more those are than before the span (None: not counted then). None
+    are answered where it never was."""
     ladder = rules.of(span.program).ladder
     now, before = _counted(span, span.last), _counted(span, span.first - DAY)
     if ladder is None or not now:
         return []
+    was_counted = bool(before)
     known = {NONE: "No tier", **{str(rung.id): rung.name for rung in ladder.rungs}}
     return [
-        {"tier": name, "customers": int(now[key]), "change": int(now[key] - before[key])}
+        {"tier": name, "customers": int(now[key]), "change": int(now[key] - before[key]) if was_counted else None}
         for key, name in known.items()
         if key != NONE or now[key] or before[key]
     ]

@@ -14,6 +14,7 @@ class Action(models.TextChoices):
     CHANGED = "changed", "Changed"
     REMOVED = "removed", "Removed"
     ADJUSTED = "adjusted", "Adjusted points"
+    REVERSED = "reversed", "Reversed an entry"
     REQUESTED = "requested", "Asked for an adjustment"
     APPROVED = "approved", "Approved an adjustment"
     REFUSED = "refused", "Refused an adjustment"

@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold import widgets
@@ -25,7 +26,8 @@ from events.admin import events
 from events.models import EventType
 from loyalty import console
 from points import expiry, histories, membership
-from points.admin import adjusting, holding, standing
+from points.admin import adjusting, holding, standing, timeline
+from rewards.admin import codes
 from staff.audit import Action
 
 
@@ -118,7 +120,7 @@ class CustomerAdmin(console.TableAdmin):
         ("Metadata", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
     change_form_outer_before_template = "admin/customer_before.html"
-    actions_detail = ("adjust", "issue", "merge", "erase")
+    actions_detail = ("serve", "adjust", "issue", "merge", "erase")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
         return super().get_queryset(request).prefetch_related("cards")
@@ -159,6 +161,9 @@ class CustomerAdmin(console.TableAdmin):
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return adjusting.may_adjust(request)
 
+    def has_serve_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("points.use_till")
+
     def has_erase_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("cards.erase_customer")
 
@@ -171,6 +176,12 @@ class CustomerAdmin(console.TableAdmin):
             return
         kind = EventType.CUSTOMER_UPDATED if change else EventType.CUSTOMER_CREATED
         outbox.record(kind, [obj], program=obj.program)
+
+    @action(description="Award or redeem", url_path="serve", icon="point_of_sale", permissions=["serve"])
+    def serve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will lead to the till, with the customer before it."""
+        customer = self._fetch_present(request, object_id)
+        return HttpResponseRedirect(reverse("till_customer", args=[customer.program.slug, customer.pk]))
 
     @action(
         description="Adjust points",
@@ -269,12 +280,15 @@ class CustomerAdmin(console.TableAdmin):
         """This will answer what stands above a customer's form: the tier, points, cards."""
         points: dict[str, Any] = {}
         tables: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         if request.user.has_perm("points.view_pointaccount"):
             points = standing.sections(customer)
-            accounts = customer.accounts.select_related("definition", "program")
-            tables = [*points["tables"], *holding.tables(request, list(accounts))]
+            accounts = list(customer.accounts.select_related("definition", "program").order_by("definition__number"))
+            tables = [*points["tables"], *holding.tables(request, accounts)]
+            entries = timeline.tables(request, accounts)
         notice = format_html("{}. Nothing is changed here any more.", self.fate(customer)) if _is_over(customer) else ""
-        tables += [*self._cards(request, customer), *events.of_customer(request, customer)]
+        tables += [*self._cards(request, customer), *entries, *codes.of_customer(request, customer)]
+        tables += events.of_customer(request, customer)
         return points | {"tables": tables, "notice": notice}
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:

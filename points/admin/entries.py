@@ -7,15 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from cards import search
 from loyalty import console, ids
 from loyalty.models import Program
 from points import heirs
-from points.admin import accounts, rows
+from points.admin import accounts, reversing, rows
+from points.admin.adjusting import may_adjust
 from points.models import EntryType, LotUse, PointAccount, PointLot, PointTransaction
 
 MOST_USES = 500
@@ -104,6 +106,7 @@ class EntryAdmin(console.ReadOnlyAdmin):
         ),
     )
     change_form_outer_after_template = "admin/tables.html"
+    actions_detail = ("reverse",)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         # In the order of writing, each time as an index has it. Ids do not tell: an import makes its own.
@@ -139,6 +142,24 @@ class EntryAdmin(console.ReadOnlyAdmin):
         entry = self.get_object(request, object_id)
         sections = {} if entry is None else _sections(entry)
         return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        entry = self.get_object(request, object_id)
+        is_reversible = entry is not None and entry.type in reversing.REVERSIBLE
+        return super().get_actions_detail(request, object_id) if is_reversible else []
+
+    def has_reverse_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_adjust(request)
+
+    @action(
+        description="Reverse", url_path="reverse", icon="undo", variant=ActionVariant.DANGER, permissions=["reverse"]
+    )
+    def reverse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """This will undo an award, a redemption or an adjustment, or a part of it."""
+        entry = self.fetch(request, object_id)
+        if entry.type not in reversing.REVERSIBLE:
+            raise Http404
+        return reversing.reverse(self, request, entry=entry)
 
     @display(description="Took effect")
     def when(self, entry: PointTransaction) -> str:

@@ -232,7 +232,9 @@ class TierCount(serializers.Output):
 
     tier = fields.Words(schema={"example": "silver"}, help_text="Its name; `No tier` below the lowest.")
     customers = fields.Count(help_text="When it was last counted, up to `to`.")
-    change = fields.Count(help_text="How many more than when it was last counted before `from`.")
+    change = fields.Count(
+        allow_null=True, help_text="How many more than when it was last counted before `from`. Null: it was not."
+    )
 
 
 class Behaviour(Report):

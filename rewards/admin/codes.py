@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from cards import search
+from cards.models import Customer
 from loyalty import console, errors, ids, retry
 from loyalty.models import Program
 from points.models import PointTransaction
@@ -20,6 +21,7 @@ from rewards import redemptions
 from rewards.admin.rewards import discount
 from rewards.models import Redemption
 
+SHOWN_OF_CUSTOMER = 10
 COLOURS = {"Active": "success", "Used": "info", "Cancelled": "danger", "Expired": "warning"}
 
 
@@ -212,3 +214,23 @@ def _history(redemption: Redemption) -> dict[str, Any]:
         for event in happened
     ]
     return {"tables": [{"title": "History", "table": {"headers": ["When", "What", "Points", "By"], "rows": rows}}]}
+
+
+def of_customer(request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
+    """This will answer the table of a customer's newest codes, for whoever may see codes; none where there are none."""
+    if not request.user.has_perm("rewards.view_redemption"):
+        return []
+    now = timezone.now()
+    found = Redemption.objects.filter(customer=customer).select_related("reward", "definition").order_by("-pk")
+    told = [
+        [
+            console.link(redemption, redemption.code),
+            redemption.state(now).capitalize(),
+            redemption.reward.name if redemption.reward else discount(redemption),
+            console.amount(redemption.points, places=redemption.definition.decimal_places),
+            console.moment(redemption.created_at, customer.program),
+        ]
+        for redemption in found[:SHOWN_OF_CUSTOMER]
+    ]
+    headers = ["Code", "State", "For", "Points", "Redeemed"]
+    return [{"title": "Redemption codes", "table": {"headers": headers, "rows": told}}] if told else []

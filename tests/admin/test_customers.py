@@ -13,10 +13,12 @@ from loyalty import ids
 from loyalty.models import Program
 from points import definitions, ledger
 from points.models import AccountRef
+from rewards import catalogue
 from tests.admin import pages
 from tests.admin.conftest import Browser
 from tests.factories import CardFactory, CustomerFactory
 from tests.points.till import NOON, Till
+from tests.rewards.shop import Shop
 
 
 def found(browser: Browser, program: Program, term: str) -> set[str]:
@@ -54,6 +56,25 @@ def test_finds_who_placed_an_order(viewer: Browser, program: Program, till: Till
     till.award(10, note=ledger.Note(reason="Order", actor="till", reference="order 77/b"))
     assert found(viewer, program, " order 77/b ") == {"Alice Adams"}
     assert found(viewer, program, "order 77") == set()
+
+
+def test_shows_what_ends_when_and_what_happened(viewer: Browser, program: Program, card: Card, till: Till) -> None:
+    till.award(100, expires_at=NOON + datetime.timedelta(days=9))
+    till.award(30)
+    till.redeem(10)
+    reward = catalogue.create(program=program, name="Coffee", points_cost=Decimal(5))
+    code = Shop(program).redeem(till, reward)
+    page = pages.text(viewer.get(pages.of(card.customer)))
+    assert "Points that end When Points 11 Mar 2026, 14:00 EET in 9 days 85" in page
+    assert "what happened, newest first ( all )" in page
+    assert "Redeem -10 120" in page
+    assert f"{code.code} Active Coffee 5" in page
+
+
+def test_leads_to_the_till(cashier: Browser, adjuster: Browser, card: Card) -> None:
+    answer = cashier.get(pages.of(card.customer, "serve"))
+    assert answer["Location"].endswith(f"/customers/{card.customer_id}/")
+    assert adjuster.get(pages.of(card.customer, "serve")).status_code == 403
 
 
 @pytest.mark.parametrize("term", ["nobody", "LC999999999999", "cus_" + 32 * "0", "%", "x" * 5000, "' OR 1=1 --"])

@@ -51,6 +51,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "view": READERS,
         "change": {S, M, X},
         "add": {S, M, X},
+        "serve": {C, S, M, X},
         "adjust": {S, M, X},
         "issue": {S, M, X},
         "merge": {S, M, X},
@@ -64,7 +65,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         **{verb: {S, M, X} for verb in ("block", "unblock", "activate", "replace")},
     },
     "points_pointaccount": {"view": READERS, "adjust": {S, M, X}, "release": {S, M, X}},
-    "points_pointtransaction": {"view": READERS},
+    "points_pointtransaction": {"view": READERS, "reverse": {S, M, X}},
     "points_pointdefinition": {"view": READERS, "change": {X}, "add": {X}, "make_default": {X}},
     "points_campaign": {
         "view": {M, F, A, X},

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from playwright.sync_api import Browser, sync_playwright
 
 from cards.models import Card
 from loyalty.models import Program
 from points import definitions
 from points.models import AccountRef
+from staff.models import AdjustmentLimit
 from tests.browser.desk import Desk
 from tests.clients.service import serving
 from tests.factories import CardFactory, CustomerFactory
@@ -74,6 +75,18 @@ def desk(browser: Browser, address: str) -> Iterator[Desk]:
     """A window of somebody who may do everything, logged in."""
     username = f"ruth-{secrets.token_hex(6)}"
     User.objects.create_superuser(username, "ruth@example.com", PASSWORD)
+    with Desk.opened(browser, address) as desk:
+        desk.log_in(username, PASSWORD)
+        yield desk
+
+
+@pytest.fixture
+def support(browser: Browser, address: str, program: Program) -> Iterator[Desk]:
+    """A window of somebody of the support, who may adjust 50 points at once."""
+    role = Group.objects.get(name="Support")
+    AdjustmentLimit.objects.create(program=program, group=role, most_points=50, most_points_a_day=None)
+    username = f"adam-{secrets.token_hex(6)}"
+    User.objects.create_user(username, password=PASSWORD, is_staff=True).groups.add(role)
     with Desk.opened(browser, address) as desk:
         desk.log_in(username, PASSWORD)
         yield desk

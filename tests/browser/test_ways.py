@@ -1,13 +1,20 @@
 """What staff do most, as they do it: in a browser, with the keyboard where that is said."""
 
+import threading
+
 import pytest
 from django.urls import reverse
 
+from campaigns import awarding
+from campaigns.models import AwardCampaign, Segment
 from cards.models import Card
+from exchange import running
+from exchange.models import Import
 from loyalty import console
 from loyalty.models import Program
 from points.models import PointAccount
 from reports import counting
+from staff.models import AdjustmentRequest
 from tests.admin import pages
 from tests.browser.desk import Desk
 from tests.points.till import Till
@@ -42,6 +49,78 @@ def test_blocks_and_replaces_a_card(desk: Desk, card: Card) -> None:
     desk.page.get_by_role("button", name="Replace").click()
     desk.page.wait_for_load_state()
     assert Card.objects.get(replaces=card).status == Card.Status.ACTIVE
+
+
+def test_adjusts_with_the_approval_of_a_second_person(support: Desk, desk: Desk, card: Card, till: Till) -> None:
+    till.award(100)
+    support.go(console.address(card.customer))
+    support.page.get_by_role("link", name="Adjust points").click()
+    support.look("adjust")
+    support.page.get_by_label("Change").fill("70")
+    support.page.get_by_label("Reason").fill("Complaint")
+    support.page.keyboard.press("Enter")
+    support.page.wait_for_load_state()
+    asked = AdjustmentRequest.objects.get(customer=card.customer)
+    assert till.balance == 100
+    desk.go(console.address(asked))
+    desk.says("70", "Complaint")
+    desk.look("request")
+    desk.page.get_by_role("link", name="Approve").click()
+    desk.page.get_by_role("button", name="Approve").click()
+    desk.page.wait_for_load_state()
+    assert till.balance == 100 + 70
+
+
+def test_runs_a_campaign(desk: Desk, program: Program, till: Till) -> None:
+    till.award(100)
+    segment = Segment.objects.create(
+        program=program,
+        name="All",
+        definition=till.account.definition,
+        changed_by="test",
+        changed_at=till.row().created_at,
+    )
+    desk.go(reverse("admin:campaigns_awardcampaign_add"))
+    desk.look("new-campaign")
+    desk.page.get_by_label("Programme").select_option(str(program.pk))
+    desk.page.get_by_label("Name").fill("Spring")
+    desk.page.get_by_label("Reason").fill("A gift for spring")
+    desk.page.get_by_label("For the segment").select_option(str(segment.pk))
+    desk.page.get_by_label("Definition").select_option(str(till.account.definition.pk))
+    desk.page.get_by_label("Points", exact=False).first.fill("5")
+    desk.page.get_by_role("button", name="Save").first.click()
+    desk.page.wait_for_load_state()
+    campaign = AwardCampaign.objects.get(program=program)
+    desk.go(pages.of(campaign, "start"))
+    desk.says("Alice Adams")
+    desk.look("start-campaign")
+    desk.page.get_by_role("button", name="Start").click()
+    desk.page.wait_for_load_state()
+    awarding.work(seconds=60, stop=threading.Event())
+    assert till.balance == 100 + 5
+    desk.go(console.address(campaign))
+    desk.says("Done", "Spring")
+    desk.look("campaign")
+
+
+def test_imports_a_file(desk: Desk, program: Program) -> None:
+    desk.go(reverse("admin:exchange_import_add"))
+    desk.look("new-import")
+    desk.page.get_by_label("Programme").select_option(str(program.pk))
+    content = b"external_id,email,name\nbob,bob@example.com,Bob\n,nobody,\n"
+    desk.page.get_by_label("File").set_input_files({"name": "bob.csv", "mimeType": "text/csv", "buffer": content})
+    desk.page.get_by_role("button", name="Upload and check").click()
+    desk.page.wait_for_load_state()
+    running.work(stop=threading.Event())
+    upload = Import.objects.get(program=program)
+    desk.go(console.address(upload))
+    desk.says("Checked", "bob.csv")
+    desk.look("import")
+    desk.page.get_by_role("link", name="Import the rows").click()
+    desk.page.get_by_role("button", name="Import the rows").click()
+    desk.page.wait_for_load_state()
+    running.work(stop=threading.Event())
+    assert program.customers.get().name == "Bob"
 
 
 def test_reads_the_dashboard(desk: Desk, program: Program, till: Till) -> None:
