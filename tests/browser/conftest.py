@@ -35,9 +35,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="there is no chromium here: apt-get install chromium"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Playwright runs a loop in this thread, beside which Django would refuse to ask its database.
+    # Playwright runs a loop in this thread, beside which Django would refuse to ask its database. No longer than these
+    # tests run: others have loops of their own.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -46,7 +47,7 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(django_db_blocker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with django_db_blocker.unblock(), serving(tmp_path_factory.mktemp("browser") / "service.log") as address:
         yield address
