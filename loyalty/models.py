@@ -109,7 +109,7 @@ class Program(models.Model):
         verbose_name = "programme"
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.slug
 
 
 class ApiKey(models.Model):

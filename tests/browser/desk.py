@@ -83,6 +83,11 @@ class Desk:
         self.page.emulate_media(color_scheme=SCHEMES[0])
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
 
+    def press(self, name: str) -> None:
+        """This will press a button, and wait for the page that answers."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=name).first.click()
+
     def tab_to(self, name: str, *, most: int = 80) -> None:
         """This will go by the keyboard alone to a link or a button of that name, and press it."""
         for _ in range(most):

@@ -40,14 +40,12 @@ def test_blocks_and_replaces_a_card(desk: Desk, card: Card) -> None:
     desk.page.get_by_role("link", name="Block").click()
     desk.look("block")
     desk.page.get_by_label("Reason").fill("Lost")
-    desk.page.get_by_role("button", name="Block").click()
-    desk.page.wait_for_load_state()
+    desk.press("Block")
     card.refresh_from_db()
     assert card.status == Card.Status.BLOCKED
     desk.page.get_by_role("link", name="Replace").click()
     desk.page.get_by_label("Reason").fill("Lost")
-    desk.page.get_by_role("button", name="Replace").click()
-    desk.page.wait_for_load_state()
+    desk.press("Replace")
     assert Card.objects.get(replaces=card).status == Card.Status.ACTIVE
 
 
@@ -58,16 +56,15 @@ def test_adjusts_with_the_approval_of_a_second_person(support: Desk, desk: Desk,
     support.look("adjust")
     support.page.get_by_label("Change").fill("70")
     support.page.get_by_label("Reason").fill("Complaint")
-    support.page.keyboard.press("Enter")
-    support.page.wait_for_load_state()
+    with support.page.expect_navigation():
+        support.page.keyboard.press("Enter")
     asked = AdjustmentRequest.objects.get(customer=card.customer)
     assert till.balance == 100
     desk.go(console.address(asked))
     desk.says("70", "Complaint")
     desk.look("request")
     desk.page.get_by_role("link", name="Approve").click()
-    desk.page.get_by_role("button", name="Approve").click()
-    desk.page.wait_for_load_state()
+    desk.press("Approve")
     assert till.balance == 100 + 70
 
 
@@ -88,14 +85,12 @@ def test_runs_a_campaign(desk: Desk, program: Program, till: Till) -> None:
     desk.page.get_by_label("For the segment").select_option(str(segment.pk))
     desk.page.get_by_label("Definition").select_option(str(till.account.definition.pk))
     desk.page.get_by_label("Points", exact=False).first.fill("5")
-    desk.page.get_by_role("button", name="Save").first.click()
-    desk.page.wait_for_load_state()
+    desk.press("Save")
     campaign = AwardCampaign.objects.get(program=program)
     desk.go(pages.of(campaign, "start"))
     desk.says("Alice Adams")
     desk.look("start-campaign")
-    desk.page.get_by_role("button", name="Start").click()
-    desk.page.wait_for_load_state()
+    desk.press("Start")
     awarding.work(seconds=60, stop=threading.Event())
     assert till.balance == 100 + 5
     desk.go(console.address(campaign))
@@ -108,17 +103,15 @@ def test_imports_a_file(desk: Desk, program: Program) -> None:
     desk.look("new-import")
     desk.page.get_by_label("Programme").select_option(str(program.pk))
     content = b"external_id,email,name\nbob,bob@example.com,Bob\n,nobody,\n"
-    desk.page.get_by_label("File").set_input_files({"name": "bob.csv", "mimeType": "text/csv", "buffer": content})
-    desk.page.get_by_role("button", name="Upload and check").click()
-    desk.page.wait_for_load_state()
+    desk.page.locator("#id_file").set_input_files({"name": "bob.csv", "mimeType": "text/csv", "buffer": content})
+    desk.press("Upload and check")
     running.work(stop=threading.Event())
     upload = Import.objects.get(program=program)
     desk.go(console.address(upload))
     desk.says("Checked", "bob.csv")
     desk.look("import")
     desk.page.get_by_role("link", name="Import the rows").click()
-    desk.page.get_by_role("button", name="Import the rows").click()
-    desk.page.wait_for_load_state()
+    desk.press("Import the rows")
     running.work(stop=threading.Event())
     assert program.customers.get().name == "Bob"
 
