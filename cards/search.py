@@ -11,6 +11,8 @@ from loyalty import ids
 from loyalty.models import Program
 
 LONGEST_TERM = 200
+# As many as a list is paged through. Of a word that more have, any of them: who looks for somebody says more.
+MOST = 1_000
 _MOST_WORDS = 5
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
@@ -64,17 +66,21 @@ def one(program: Program, term: str) -> Customer | None:
     return program.customers.filter(named).first() or by_email.first()
 
 
-def cards(term: str) -> QuerySet[Card]:
-    """This will answer the cards that a term may mean: by number, also a part of it, by id, or by their customer."""
+def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
+    """This will answer the cards that a term may mean, in all programmes or in one: by number, also a part of it, by id,
+    or by their customer."""
     term = _cleaned(term)
     if _is_card_number(term):
         return _by_number(term)
     if key := ids.parse("card", term):
         return Card.objects.filter(pk=key)
     by_number = Card.objects.filter(number__contains=_number(term))
-    by_customer = Card.objects.filter(customer__in=customers(term))
+    found = customers(term)
+    if program is not None:
+        by_number, found = by_number.filter(program=program), found.filter(program=program)
+    by_customer = Card.objects.filter(customer__in=found.values("pk")[:MOST])
     # Not as one condition with two sides, for which no index can be used.
-    return Card.objects.filter(pk__in=by_number.values("pk").union(by_customer.values("pk")))
+    return Card.objects.filter(pk__in=by_number.values("pk")[:MOST].union(by_customer.values("pk")))
 
 
 def _cleaned(term: str) -> str:

@@ -75,7 +75,9 @@ class CardAdmin(console.TableAdmin):
     ) -> tuple[QuerySet[Card], bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.filter(pk__in=search.cards(search_term).values("pk")), False
+        return queryset.filter(
+            pk__in=search.cards(search_term, program=request.GET.get("program__id__exact")).values("pk")
+        ), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A card is issued from its customer's page.

@@ -131,10 +131,16 @@ class CustomerAdmin(console.TableAdmin):
         if not search_term.strip():
             return queryset, False
         found = search.customers(search_term).order_by()
+        if program := request.GET.get("program__id__exact"):
+            # Before so many are taken, not afterwards.
+            found = found.filter(program=program)
         by_order = histories.of_reference(reference=search_term.strip())
-        # Whoever is found under a name of before is found as the customer of today, too. One set of keys, which indexes
-        # answer, and not several conditions.
-        keys = found.values("pk").union(found.values("merged_into"), by_order.values("account__customer"))
+        # Whoever is found under a name of before is found as the customer of today, too. Sets of keys, which indexes
+        # answer, and not one condition of several; of a word that half of all customers have, not all.
+        merged = found.filter(merged_into__isnull=False)
+        keys = found.values("pk")[: search.MOST].union(
+            merged.values("merged_into")[: search.MOST], by_order.values("account__customer")[: search.MOST]
+        )
         return queryset.filter(pk__in=keys), False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

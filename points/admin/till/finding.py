@@ -11,7 +11,6 @@ from rewards import redemptions
 from rewards.models import Redemption
 
 MOST = 20
-MOST_LOOKED_AT = 1_000
 
 
 def code(program: Program, term: str, *, at: datetime.datetime) -> Redemption | None:
@@ -39,7 +38,7 @@ def customers(program: Program, term: str) -> tuple[list[Customer], bool]:
     alone."""
     named = program.customers.filter(external_id=term.strip())
     found = named if named.exists() else search.customers(term).filter(program=program)
-    # Not all whom a common word may mean are put into order: who looks for somebody says more.
-    some = found.filter(erased_at=None).order_by().values("pk")[:MOST_LOOKED_AT]
+    # Not all whom a common word may mean are put into order.
+    some = found.filter(erased_at=None).order_by().values("pk")[: search.MOST]
     rows = list(Customer.objects.filter(pk__in=some).select_related("merged_into").order_by("name", "pk")[: MOST + 1])
     return list(dict.fromkeys(row.merged_into or row for row in rows[:MOST])), len(rows) > MOST
