@@ -67,8 +67,8 @@ def one(program: Program, term: str) -> Customer | None:
 
 
 def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
-    """This will answer the cards that a term may mean, in all programmes or in one: by number, also a part of it, by id,
-    or by their customer."""
+    """This will answer the cards that a term may mean, in all programmes or in the one of that id: by number, also a part
+    of it, by id, or by their customer."""
     term = _cleaned(term)
     if _is_card_number(term):
         return _by_number(term)
@@ -77,7 +77,7 @@ def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
     by_number = Card.objects.filter(number__contains=_number(term))
     found = customers(term)
     if program is not None:
-        by_number, found = by_number.filter(program=program), found.filter(program=program)
+        by_number, found = by_number.filter(program__pk=program), found.filter(program__pk=program)
     by_customer = Card.objects.filter(customer__in=found.values("pk")[:MOST])
     # Not as one condition with two sides, for which no index can be used.
     return Card.objects.filter(pk__in=by_number.values("pk")[:MOST].union(by_customer.values("pk")))

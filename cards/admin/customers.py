@@ -133,7 +133,7 @@ class CustomerAdmin(console.TableAdmin):
         found = search.customers(search_term).order_by()
         if program := request.GET.get("program__id__exact"):
             # Before so many are taken, not afterwards.
-            found = found.filter(program=program)
+            found = found.filter(program__pk=program)
         by_order = histories.of_reference(reference=search_term.strip())
         # Whoever is found under a name of before is found as the customer of today, too. Sets of keys, which indexes
         # answer, and not one condition of several; of a word that half of all customers have, not all.
