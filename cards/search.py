@@ -67,8 +67,8 @@ def one(program: Program, term: str) -> Customer | None:
 
 
 def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
-    """This will answer the cards that a term may mean, in all programmes or in the one of that id: by number, also a part
-    of it, by id, or by their customer."""
+    """This will answer the cards that a term may mean, in all programmes or in the one of that id: by number, also a
+    part of it, by id, or by their customer."""
     term = _cleaned(term)
     if _is_card_number(term):
         return _by_number(term)
