@@ -70,7 +70,7 @@ def run(stage: Stage, *, data_dir: Path, say: Callable[[str], None]) -> tuple[Re
 
 
 def _measure(stage: Stage, data_dir: Path, *, meanwhile: Callable[[], Sample] | None, before: list[Sample]) -> Result:
-    database, samples, memory = stage.campaign, [], 0.0
+    database, samples = stage.campaign, []
     awarded = database.run(_AWARDED)[0][0]
     environment = {**os.environ, "DATABASE_URL": database.runtime_url, "DATABASE_OWNER_URL": database.owner_url}
     with (data_dir / "campaign.log").open("ab") as log:
@@ -81,18 +81,11 @@ def _measure(stage: Stage, data_dir: Path, *, meanwhile: Callable[[], Sample] | 
 
         if process("start").wait():
             raise LoadError((data_dir / "campaign.log").read_text(errors="replace")[-2000:])
-        began = time.monotonic()
-        workers = [process("work") for _ in range(WORKERS)]
-    while any(worker.poll() is None for worker in workers):
-        if meanwhile is None:
-            time.sleep(LOOK_SECONDS)
-        else:
+        watch = _Watch([process("work") for _ in range(WORKERS)])
+    with watch:
+        while meanwhile is not None and watch.is_alive():
             samples.append(meanwhile())
-        for worker in workers:
-            with contextlib.suppress(OSError, StopIteration):
-                memory = max(memory, web.kibibytes(f"/proc/{worker.pid}/status", "VmHWM:"))
-    seconds = time.monotonic() - began
-    if any(worker.returncode for worker in workers):
+    if any(worker.returncode for worker in watch.workers):
         raise LoadError((data_dir / "campaign.log").read_text(errors="replace")[-2000:])
     customers = database.run(_AWARDED)[0][0] - awarded
     if customers != stage.options.accounts:
@@ -100,11 +93,37 @@ def _measure(stage: Stage, data_dir: Path, *, meanwhile: Callable[[], Sample] | 
     # The last one went on after the end.
     return Result(
         customers=customers,
-        seconds=seconds,
-        memory=memory / web.MEBIBYTE,
+        seconds=watch.seconds,
+        memory=watch.memory / web.MEBIBYTE,
         before=before,
         meanwhile=samples[:-1] or samples,
     )
+
+
+class _Watch(threading.Thread):
+    """Waits for the workers, and notes how long they took and the most memory that one of them had."""
+
+    def __init__(self, workers: list[subprocess.Popen[bytes]]) -> None:
+        super().__init__()
+        self.workers, self.seconds, self.memory = workers, 0.0, 0.0
+
+    def __enter__(self) -> None:
+        self.began = time.monotonic()
+        self.start()
+
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure is not None:
+            for worker in self.workers:
+                worker.terminate()
+        self.join()
+
+    def run(self) -> None:
+        while any(worker.poll() is None for worker in self.workers):
+            for worker in self.workers:
+                with contextlib.suppress(OSError, StopIteration):
+                    self.memory = max(self.memory, web.kibibytes(f"/proc/{worker.pid}/status", "VmHWM:"))
+            time.sleep(LOOK_SECONDS)
+        self.seconds = time.monotonic() - self.began
 
 
 def _start() -> None:

@@ -16,8 +16,9 @@ MOST = 1_000
 _MOST_WORDS = 5
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
-_PHONE = re.compile(r"[^0-9A-Za-z]*(?:[0-9][ ()+./-]*){5,}")
+_PHONE = re.compile(r"[^\w]*(?:[0-9][ ()+./-]*){5,}")
 _NUMBER = re.compile(r"LC[0-9]{12}")
+_PART_OF_A_NUMBER = re.compile(r"L?C?[0-9]{3,}")
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -35,6 +36,8 @@ def customers(term: str) -> QuerySet[Customer]:
         return Customer.objects.filter(cards__pk=key)
     if key := _key(term, "cus"):
         return Customer.objects.filter(pk=key)
+    if not term:
+        return Customer.objects.none()
     by_email = Customer.objects.alias(lowered=Lower("email")).filter(
         program__in=Program.objects.values("pk"), lowered=Lower(Value(term))
     )
@@ -70,17 +73,19 @@ def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
     """This will answer the cards that a term may mean, in all programmes or in the one of that id: by number, also a
     part of it, by id, or by their customer."""
     term = _cleaned(term)
-    if _is_card_number(term):
-        return _by_number(term)
-    if key := ids.parse("card", term):
-        return Card.objects.filter(pk=key)
-    by_number = Card.objects.filter(number__contains=_number(term))
-    found = customers(term)
+    cards, found = Card.objects.all(), customers(term)
     if program is not None:
-        by_number, found = by_number.filter(program__pk=program), found.filter(program__pk=program)
-    by_customer = Card.objects.filter(customer__in=found.values("pk")[:MOST])
+        cards, found = cards.filter(program__pk=program), found.filter(program__pk=program)
+    if _is_card_number(term):
+        return cards.filter(pk__in=_by_number(term).values("pk"))
+    if key := ids.parse("card", term):
+        return cards.filter(pk=key)
+    by_customer = cards.filter(customer__in=found.values("pk")[:MOST])
+    if not _PART_OF_A_NUMBER.fullmatch(_number(term)):
+        return by_customer
+    by_number = cards.filter(number__contains=_number(term))
     # Not as one condition with two sides, for which no index can be used.
-    return Card.objects.filter(pk__in=by_number.values("pk")[:MOST].union(by_customer.values("pk")))
+    return cards.filter(pk__in=by_number.values("pk")[:MOST].union(by_customer.values("pk")))
 
 
 def _cleaned(term: str) -> str:

@@ -58,4 +58,5 @@ def inactive(span: Span, *, at: datetime.datetime) -> list[Row]:
 
 
 def _most(sizes: Figures) -> int | None:
-    return min((int(size) for size in sizes if sizes[size] == max(sizes.values())), default=None)
+    most = max(sizes.values(), default=None)
+    return min((int(size) for size in sizes if sizes[size] == most), default=None)

@@ -30,17 +30,19 @@ class Tally:
 
 
 def count(program: Program | None = None) -> Tally:
-    """This will count what was written since the last time, in all programmes or in one, until nothing is left. Two may
-    run at once: where one of them counts, the other does not.
+    """This will count what was written since the last time, in all programmes or in one. Two may run at once: where one
+    of them counts, the other does not.
 
     Raises:
         errors.Unavailable: the database did not answer in time. The batches before are counted.
     """
     tally = Tally()
     for each in [program] if program else Program.objects.order_by("pk"):
-        if _forget_other_days(each):
-            tally.anew += 1
-        while counted := retry.run(functools.partial(_count_batch, each)):
+        tally.anew += retry.run(functools.partial(_forget_other_days, each))
+        counted = BATCH
+        # What comes meanwhile is for the next run: others wait for their turn.
+        while counted == BATCH:
+            counted = retry.run(functools.partial(_count_batch, each))
             tally.entries += counted
     return tally
 
@@ -70,12 +72,17 @@ def forget(program: Program) -> None:
     AccountMonth.objects.filter(definition_id__in=definitions).delete()
 
 
+@transaction.atomic
 def _forget_other_days(program: Program) -> bool:
+    """This will forget figures whose days are those of another time zone, and answer whether there were some."""
+    # It may have been changed since the programme was read.
+    program.refresh_from_db(fields=["timezone"])
     CountedUpTo.objects.bulk_create([CountedUpTo(program=program, timezone=program.timezone)], ignore_conflicts=True)
-    if CountedUpTo.objects.filter(program=program, timezone=program.timezone).exists():
-        return False
-    forget(program)
-    return True
+    rows = CountedUpTo.objects.select_for_update(skip_locked=True, no_key=True).filter(program=program)
+    is_other = rows.exclude(timezone=program.timezone).first() is not None
+    if is_other:
+        forget(program)
+    return is_other
 
 
 @transaction.atomic
@@ -84,7 +91,8 @@ def _count_batch(program: Program) -> int:
     known = CountedUpTo.objects.select_for_update(skip_locked=True, no_key=True).filter(program=program).first()
     if known is None:
         return 0
-    # Before the statement takes its snapshot: what that does not see was not written by now.
+    # Before the statement takes its snapshot: what was committed by now is counted, but for what was written beside a
+    # transaction that is still under way.
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(counting_sql.PLAN)

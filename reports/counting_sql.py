@@ -13,13 +13,15 @@ PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOC
 
 _BATCH = """
 taken AS MATERIALIZED (
-    SELECT xid, id, account_id, version, type, points, pending_after, reference, metadata, effective_at
+    SELECT xid, id, account_id, version, type, points, pending_after, reference, metadata, actor,
+        effective_at
     FROM points_pointtransaction
     WHERE program_id = %(program)s AND (xid, id) > (%(xid)s::text::xid8, %(entry)s)
         AND xid < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY xid, id LIMIT %(batch)s
 ), batch AS MATERIALIZED (
-    SELECT e.account_id, e.id, e.version, e.type, e.points, e.reference, e.metadata, e.effective_at, a.definition_id,
+    SELECT e.account_id, e.id, e.version, e.type, e.points, e.reference, e.metadata, e.actor, e.effective_at,
+        a.definition_id,
         (e.effective_at AT TIME ZONE %(zone)s)::date AS day,
         e.pending_after - COALESCE(p.pending_after, 0) AS pending,
         -- The days of the last award or redemption before it, and of the last that was the same.
@@ -88,7 +90,7 @@ lots AS MATERIALIZED (
         ON l.account_id = b.account_id AND l.origin_id IS NOT NULL AND l.entry_id = b.id AND l.id <> b.id
     WHERE b.type IN ('transfer', 'merge', 'reverse')
 ), used AS MATERIALIZED (
-    SELECT u.points AS used, b.type, b.version AS at_version, b.day, b.effective_at, b.definition_id,
+    SELECT u.points AS used, u.pays_debt, b.type, b.version AS at_version, b.day, b.effective_at, b.definition_id,
         l.id, l.account_id, l.points, l.version, l.origin_id, l.active_from, l.expires_at, l.inactivity_months
     FROM batch b
     JOIN points_lotuse u ON u.account_id = b.account_id AND u.entry_id = b.id AND NOT u.is_held
@@ -110,7 +112,7 @@ lots AS MATERIALIZED (
         JOIN points_pointtransaction e ON e.account_id = o.account_id AND e.id = o.entry_id
         WHERE o.account_id = u.account_id AND o.lot_id = u.id AND NOT o.is_held AND e.version < u.at_version
     ) before ON TRUE
-    WHERE u.type = 'activate'
+    WHERE u.type = 'activate' AND NOT u.pays_debt AND u.id IS NOT NULL
 ), of_lots AS (
     SELECT m.definition_id, f.measure, m.day, CASE
         WHEN m.id IS NULL THEN 'debt' WHEN m.inactivity_months IS NOT NULL THEN 'inactivity'
@@ -143,21 +145,19 @@ _OF_PURCHASES = """
 purchases AS MATERIALIZED (
     SELECT b.definition_id, b.account_id, b.day, b.type = 'redeem' AS redeemed, COALESCE(o.total, CASE
         WHEN b.type = 'award' AND n.amount ~ '^[0-9]{1,12}([.][0-9]{1,12})?$' THEN round(n.amount::numeric, 2)
-    END) AS spend
+    END, 0) AS spend
     FROM batch b
     LEFT JOIN points_order o ON o.program_id = %(program)s AND o.number = b.reference
         AND (o.award_id = b.id OR o.redemption_id = b.id AND o.award_id IS NULL)
-    CROSS JOIN LATERAL (SELECT COALESCE(b.metadata->>'amount', b.metadata->>'order_total') AS amount) n
+    CROSS JOIN LATERAL (
+        SELECT b.metadata->>CASE WHEN b.actor = 'import' THEN 'amount' ELSE 'order_total' END AS amount
+    ) n
     WHERE b.type IN ('award', 'redeem')
-), of_purchases AS (
-    SELECT p.definition_id, f.measure, p.day, '' AS key, f.value FROM purchases p
-    CROSS JOIN LATERAL (VALUES ('spend', p.spend), ('purchases', 1)) AS f (measure, value)
-    WHERE p.spend IS NOT NULL
 ), came AS (
-    SELECT account_id, definition_id, date_trunc('month', day)::date AS month, COALESCE(sum(spend), 0) AS spend,
+    SELECT account_id, definition_id, date_trunc('month', day)::date AS month, sum(spend) AS spend,
         bool_or(redeemed) AS redeemed
     FROM purchases GROUP BY account_id, definition_id, date_trunc('month', day)
-    HAVING COALESCE(sum(spend), 0) > 0 OR bool_or(redeemed)
+    HAVING sum(spend) > 0 OR bool_or(redeemed)
 ), months AS MATERIALIZED (
     SELECT c.*, COALESCE(m.spend, 0) AS old_spend, COALESCE(m.redeemed, FALSE) AS had_redeemed,
         m.month IS NOT NULL AS is_known
@@ -185,7 +185,7 @@ WITH {_BATCH}, {_OF_ENTRIES.replace("%(sizes)s", _SIZES)}, {_OF_LOTS}, {_OF_REWA
     INSERT INTO reports_figure (definition_id, measure, day, key, value)
     SELECT definition_id, measure, day, key, sum(value) FROM (
         SELECT * FROM of_entries UNION ALL SELECT * FROM of_lots UNION ALL SELECT * FROM of_rewards
-        UNION ALL SELECT * FROM of_purchases UNION ALL SELECT * FROM of_months
+        UNION ALL SELECT * FROM of_months
     ) AS figures GROUP BY definition_id, measure, day, key HAVING sum(value) <> 0
     ON CONFLICT (definition_id, measure, day, key) DO UPDATE SET value = reports_figure.value + EXCLUDED.value
 )

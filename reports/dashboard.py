@@ -10,7 +10,7 @@ from reports import liability, periods, roll_forward, tiers, velocity
 from reports.models import Measure
 from reports.periods import DAY, By, Row, Span
 
-LOOK_AHEAD = 90  # Days.
+LOOK_AHEAD = 91  # Days: whole weeks.
 ZERO = Decimal(0)
 
 

@@ -15,7 +15,9 @@ def rows(span: Span) -> list[Row]:
     """
     active = Measure.MONTH_ACTIVE if span.by == By.MONTH else Measure.ACTIVE
     during = periods.sums(span, (*_MEASURES, active))
-    members = {kind_id: own[Measure.NEW] for kind_id, own in periods.sums_before(span, _MEASURES, span.first).items()}
+    members = {
+        kind_id: own[Measure.NEW] for kind_id, own in periods.sums_before(span, [Measure.NEW], span.first).items()
+    }
     kinds = {kind.code: kind for kind in span.kinds}
     found = []
     for told in roll_forward.rows(span):

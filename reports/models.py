@@ -47,9 +47,6 @@ class Measure(models.TextChoices):
     # Redemptions of a reward, and the points of those. The key is the reward's id.
     REWARD = "reward"
     REWARD_POINTS = "reward_points"
-    # What purchases cost that brought or took points, in the programme's currency, and how many they were.
-    SPEND = "spend"
-    PURCHASES = "purchases"
     # By month, told on its first day: customers who bought or redeemed in it, and what they spent in it; those who
     # redeemed in it apart from those who did not.
     REDEEMING = "redeeming"
@@ -88,7 +85,7 @@ class CountedUpTo(models.Model):
     timezone = models.CharField(max_length=50, help_text="The zone of the days. In another one all is counted anew.")
     xid = Xid8Field(null=True, help_text="Of the last entry that is counted.")
     entry_id = models.UUIDField(null=True)
-    counted_at = models.DateTimeField(null=True, help_text="What was written before this is counted. Null: never yet.")
+    counted_at = models.DateTimeField(null=True, help_text="When it last came to the end. Null: never yet.")
 
     def __str__(self) -> str:
         return f"{self.program_id} until {self.counted_at}"

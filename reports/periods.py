@@ -22,7 +22,6 @@ MOST_MONTHS = 240
 FIRST_DAY = datetime.date(1970, 1, 1)
 LAST_DAY = datetime.date(2999, 12, 31)
 DAY = datetime.timedelta(days=1)
-ZERO = Decimal(0)
 
 Row = dict[str, Any]
 Figures = collections.defaultdict[str, Decimal]
@@ -75,13 +74,15 @@ def span(
             raise errors.InvalidParameters({name: [f"Use a day from {FIRST_DAY} to {LAST_DAY}."]}, rule="range")
     if by == By.MONTH:
         last = _end_of_month(last)
-        first = (first or max(last - 335 * DAY, FIRST_DAY)).replace(day=1)
+        # 330 days before the first day of a month are in the month that is eleven before it.
+        first = (first or max(last.replace(day=1) - 330 * DAY, FIRST_DAY)).replace(day=1)
     first = first or max(last - 29 * DAY, FIRST_DAY)
     if first > last:
         raise errors.InvalidParameters({"from": ["Must not be after `to`."]}, rule="order")
-    if (last - first) // DAY >= (MOST_MONTHS * 31 if by == By.MONTH else MOST_DAYS):
-        told = f"{MOST_MONTHS} months" if by == By.MONTH else f"{MOST_DAYS} days"
-        raise errors.InvalidParameters({"from": [f"Ask for at most {told}."]}, rule="range")
+    most, unit = (MOST_MONTHS, "months") if by == By.MONTH else (MOST_DAYS, "days")
+    count = (last.year - first.year) * 12 + last.month - first.month if by == By.MONTH else (last - first) // DAY
+    if count >= most:
+        raise errors.InvalidParameters({"from": [f"Ask for at most {most} {unit}."]}, rule="range")
     return Span(program=program, kinds=list(kinds), first=first, last=last, by=by)
 
 
@@ -91,7 +92,7 @@ def label(day: datetime.date, by: By) -> str:
 
 
 def counted_at(program: Program) -> datetime.datetime | None:
-    """This will answer up to when the ledger is counted; None where it has not been counted once to its end."""
+    """This will answer when the count last came to the ledger's end; None where it never has."""
     return CountedUpTo.objects.filter(program=program).values_list("counted_at", flat=True).first()
 
 

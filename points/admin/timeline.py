@@ -47,12 +47,16 @@ def _ends(account: PointAccount, expiring: Sequence[statements.Expiring]) -> dic
     shown = [
         [
             console.moment(day.expires_at, account.program),
-            f"in {day.days_until_expiry} days",
+            _in(day.days_until_expiry),
             console.amount(day.points, places=places),
         ]
         for day in expiring[:MOST_ENDS]
     ]
     return {"title": f"{account.definition} that end", "table": {"headers": ["When", "", "Points"], "rows": shown}}
+
+
+def _in(days: int) -> str:
+    return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
 
 
 def _entries(account: PointAccount) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class PeriodsQuery(ReportQuery):
         among=tuple(By.values),
         required=False,
         default=By.DAY,
-        help_text="Months are told as a whole. At most 1,100 days.",
+        help_text="Months are told as a whole. At most 1,100 days, or 240 months.",
     )
 
 
@@ -157,7 +157,10 @@ class CohortRow(serializers.Output):
     redeemed_in = fields.Words(schema=_MONTH, help_text="The month in which they were redeemed.")
     definition = fields.Words(**_DEFINITION)
     points = fields.Amount(help_text="How many of them.")
-    share = fields.Amount(schema=_RATIO, help_text="Of what was awarded in `earned_in`.")
+    share = fields.Amount(
+        schema=_RATIO,
+        help_text="Of what was awarded in `earned_in`. Points that corrections added count as earned, too.",
+    )
 
 
 class Season(serializers.Output):
@@ -195,7 +198,9 @@ class Report(serializers.Output):
     """Rows, and what they are of."""
 
     counted_at = fields.Time(
-        allow_null=True, help_text="What was written to the ledger before this is in the rows. Null: not counted yet."
+        allow_null=True,
+        help_text="What was written to the ledger before this is in the rows, but for what was written beside a "
+        "transaction that was still under way. Null: not counted yet.",
     )
     timezone = fields.Words(schema={"example": "Europe/Vilnius"}, help_text="Of the days.")
     currency = fields.Words(schema={"example": "EUR"}, help_text="Of what is told in money.")

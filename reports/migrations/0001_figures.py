@@ -35,9 +35,7 @@ class Migration(migrations.Migration):
                 ("entry_id", models.UUIDField(null=True)),
                 (
                     "counted_at",
-                    models.DateTimeField(
-                        help_text="What was written before this is counted. Null: never yet.", null=True
-                    ),
+                    models.DateTimeField(help_text="When it last came to the end. Null: never yet.", null=True),
                 ),
             ],
         ),
@@ -109,8 +107,6 @@ class Migration(migrations.Migration):
                             ("redeemed_seconds", "Redeemed Seconds"),
                             ("reward", "Reward"),
                             ("reward_points", "Reward Points"),
-                            ("spend", "Spend"),
-                            ("purchases", "Purchases"),
                             ("redeeming", "Redeeming"),
                             ("redeeming_spend", "Redeeming Spend"),
                             ("others", "Others"),

@@ -66,7 +66,7 @@ def test_tells_points_and_money(
     assert "Redemption rate 37.5 %" in told
     assert "Breakage rate 0.0 %" in told
     assert "Active customers 1 of 2 earned or redeemed" in told
-    assert "250 points end in the next 90 days" in told
+    assert "250 points end in the next 91 days" in told
     assert "Counted up to 2 Mar 2026, 14:00 EET" in told
 
 

@@ -106,7 +106,14 @@ def ended(program: Program, count: int) -> list[Till]:
     made = tills(make_account(program, definition) for _ in range(count))
     for till in made:
         till.award(100, expires_at=days(1))
-    return sorted(made, key=lambda till: till.account.id)
+    with connection.cursor() as cursor:
+        # As they lie on the disk.
+        cursor.execute(
+            "SELECT id FROM points_pointaccount WHERE id = ANY(%s::uuid[]) ORDER BY ctid",
+            [[till.account.id for till in made]],
+        )
+        order = [account_id for (account_id,) in cursor.fetchall()]
+    return sorted(made, key=lambda till: order.index(till.account.id))
 
 
 def eventually(condition: Callable[[], Any]) -> Any:

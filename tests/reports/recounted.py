@@ -115,7 +115,7 @@ def _count_lots(history: list[PointTransaction], zone: ZoneInfo, figures: Figure
             figures["owed", day, _ending(lot, zone)] -= use.points
             if lot is None:
                 continue
-            if entry.type == "activate":
+            if entry.type == "activate" and not use.pays_debt:
                 figures["owed_pending", day, _ending(lot, zone)] -= left[lot.id]
             left[lot.id] -= use.points
             if lot.active_from and lot.active_from > entry.effective_at:
