@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 WIDTHS = (1440, 1024, 390)
 # How long a busy machine may take.
 PATIENCE = 120
-SCHEMES = ("light", "dark")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 
 
@@ -65,23 +64,17 @@ class Desk:
             assert text in shown, (text, shown[:2000])
 
     def look(self, name: str) -> None:
-        """This will look at the page, light and dark: nothing is wider than the window at any width, and axe finds no
-        fault at the smallest."""
-        for scheme in SCHEMES:
-            self.page.emulate_media(color_scheme=scheme)
-            # The theme looks once, as a page is loaded.
-            self.page.reload()
-            for width in WIDTHS:
-                self.page.set_viewport_size({"width": width, "height": 1000})
-                self.page.wait_for_load_state("networkidle")
-                if shots := os.environ.get("BROWSER_SHOTS"):
-                    self.page.screenshot(path=Path(shots) / f"{name}-{width}-{scheme}.png", full_page=True)
-                overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-                assert overflow <= 0, (name, width, overflow)
-            self._check(f"{name}, {scheme}")
-        self.page.emulate_media(color_scheme=SCHEMES[0])
+        """This will look at the page at each width: nothing is wider than the window, and at the smallest axe finds no
+        fault."""
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 1000})
+            self.page.wait_for_load_state("networkidle")
+            if shots := os.environ.get("BROWSER_SHOTS"):
+                self.page.screenshot(path=Path(shots) / f"{name}-{width}.png", full_page=True)
+            overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert overflow <= 0, (name, width, overflow)
+        self._check(name)
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
-        self.page.reload()
 
     def press(self, name: str) -> None:
         """This will press a button, and wait for the page that answers."""

@@ -30,25 +30,36 @@ pace.MOST = 50
 from campaigns import awarding, freezing, tasks
 freezing.PAGE, awarding.BATCH_SECONDS = 700, 0.01
 print("ready", flush=True)
+input()
 tasks._work()
 """
 
 
 @contextlib.contextmanager
-def working() -> Iterator[subprocess.Popen[bytes]]:
+def working(*, is_told: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that begins at once, or when it is told to."""
     process = subprocess.Popen(
         [sys.executable, "-c", _WORK],
         cwd=settings.BASE_DIR,
         env=environment(8000) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        if is_told:
+            tell(process)
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def tell(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -113,7 +124,10 @@ def test_takes_back_from_everybody_once_though_a_worker_is_killed(
 def test_two_workers_share_the_work(program: Program, definition: PointDefinition, campaign: AwardCampaign) -> None:
     many(program, CUSTOMERS)
     start(campaign)
-    with working() as one, working() as other:
+    # Both are there before either begins: one alone is soon done.
+    with working(is_told=False) as one, working(is_told=False) as other:
+        tell(one)
+        tell(other)
         assert one.wait(PATIENCE) == other.wait(PATIENCE) == 0
     assert awards(program) == [1] * CUSTOMERS
     assert state(campaign) == "done"
