@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
@@ -14,10 +14,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from cards import search
-from loyalty import console, errors
-from points import ledger, statements
-from points.admin import adjusting, holding, rows, standing
-from points.models import AccountRef, PointAccount, PointDefinition
+from loyalty import console
+from points import statements
+from points.admin import adjusting, holding, rows, settling, standing
+from points.models import PointAccount, PointDefinition
 
 MOST_CUSTOMERS = 200
 MOST_PAGES = 1000
@@ -45,7 +45,7 @@ class AccountList(console.CappedList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        refs = [_ref(account) for account in self.result_list]
+        refs = [settling.ref(account) for account in self.result_list]
         standing = statements.balances(accounts=refs, at=timezone.now())
         for account in self.result_list:
             account.standing = standing[account.pk]
@@ -196,20 +196,11 @@ def _titled(account: PointAccount) -> console.Titled:
     return console.Titled(account, f"{account.customer} · {account.definition}")
 
 
-def _ref(account: PointAccount) -> AccountRef:
-    return AccountRef(program=account.program, definition=account.definition, customer_id=account.customer_id)
-
-
 def _sections(request: HttpRequest, account: PointAccount) -> dict[str, Any]:
     """This will answer what stands around the account's form: figures, lots, entries."""
     now = timezone.now()
-    try:
-        # The entries are shown, so what fell due is written first: the newest one then says what the balance says.
-        if account.next_due_at is not None and account.next_due_at <= now:
-            ledger.settle([_ref(account)], at=now)
-            account.refresh_from_db()
-    except errors.Unavailable:
-        messages.warning(request, "The database was busy: what fell due since the last entry is not shown yet.")
+    if settling.settle(request, [account]):
+        account.refresh_from_db()
     places = account.definition.decimal_places
     before = _whole(request.GET.get("before"))
     found = list(rows.entries(account, before=before))
@@ -232,7 +223,7 @@ def _sections(request: HttpRequest, account: PointAccount) -> dict[str, Any]:
         "entry_count": account.version,
         "notice": _notice(account),
         "tables": holding.tables(request, [account]),
-        "standing": standing.section(_ref(account), statements.balance(account=_ref(account), at=now)),
+        "standing": standing.section(settling.ref(account), statements.balance(account=settling.ref(account), at=now)),
         **_lots(request, account),
     }
 

@@ -15,9 +15,10 @@ from django.utils.html import format_html
 
 from loyalty import console, errors, idempotency
 from points import ledger, reasons
+from points.admin import settling
 from points.admin.adjusting import INCOMPLETE, may_adjust, next_page
 from points.holding import MOST_HOLDS
-from points.models import AccountRef, Hold, PointAccount
+from points.models import Hold, PointAccount
 
 
 class ReleaseForm(forms.Form):
@@ -83,9 +84,10 @@ def _post(request: HttpRequest, form: ReleaseForm, account: PointAccount, hold: 
     note = ledger.Note(
         reason=reasons.RELEASED, actor=console.actor(request), staff_member=console.staff_member(request)
     )
-    ref = AccountRef(program=account.program, definition=account.definition, customer_id=account.customer_id)
     try:
-        ledger.release(account=ref, hold_id=hold.id, note=note, at=timezone.now(), key=key, render=_render)
+        ledger.release(
+            account=settling.ref(account), hold_id=hold.id, note=note, at=timezone.now(), key=key, render=_render
+        )
     except errors.Unavailable:
         form.add_error(None, "The database did not answer in time. Send the page again: it releases once.")
         return False
