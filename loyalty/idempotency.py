@@ -50,6 +50,12 @@ def fingerprint(*, method: str, path: str, body: Any) -> str:
     return hashlib.sha256(b"%b %b\n%b" % (method.encode(), path.encode(), canonical)).hexdigest()
 
 
+def of_form(key: object, *, path: str, body: Any) -> Key:
+    """This will answer the key of a form that staff send: made with its page, so that what is sent again counts once.
+    `path` tells the forms apart, `body` is what was typed."""
+    return Key(key=f"staff-{key}", fingerprint=fingerprint(method="POST", path=path, body=body))
+
+
 def answer_once(*, owner_id: uuid.UUID, key: Key | None, work: Callable[[], Answer | errors.Refusal]) -> Answer:
     """This will do the work and remember its answer under the programme's key, or answer what is remembered.
 

@@ -141,10 +141,7 @@ def _post(request: HttpRequest, form: AdjustForm, customer: Customer) -> adjusti
         "reason": said["reason"],
         "reference": said["reference"],
     }
-    key = idempotency.Key(
-        key=f"staff-{said['key']}",
-        fingerprint=idempotency.fingerprint(method="POST", path="admin/adjust", body=asked),
-    )
+    key = idempotency.of_form(said["key"], path="admin/adjust", body=asked)
     wish = adjusting.Wish(
         account=AccountRef(program=customer.program, definition=said["definition"], customer_id=customer.pk),
         points=said["points"],

@@ -77,10 +77,7 @@ def release(
 
 
 def _post(request: HttpRequest, form: ReleaseForm, account: PointAccount, hold: Hold) -> bool:
-    key = idempotency.Key(
-        key=f"staff-{form.cleaned_data['key']}",
-        fingerprint=idempotency.fingerprint(method="POST", path="admin/release", body={"hold": str(hold.id)}),
-    )
+    key = idempotency.of_form(form.cleaned_data["key"], path="admin/release", body={"hold": str(hold.id)})
     note = ledger.Note(
         reason=reasons.RELEASED, actor=console.actor(request), staff_member=console.staff_member(request)
     )

@@ -68,10 +68,7 @@ def _post(request: HttpRequest, form: ReverseForm, entry: PointTransaction) -> b
     """This will reverse what the form says, or show on the form why not."""
     said, places = form.cleaned_data, entry.account.definition.decimal_places
     asked = {"entry": str(entry.pk), "points": said["points"], "reason": said["reason"]}
-    key = idempotency.Key(
-        key=f"staff-{said['key']}",
-        fingerprint=idempotency.fingerprint(method="POST", path="admin/reverse", body=asked),
-    )
+    key = idempotency.of_form(said["key"], path="admin/reverse", body=asked)
     try:
         points = reversing.reverse(
             entry=entry,

@@ -76,10 +76,7 @@ def key_of(name: str, said: dict[str, Any], **known: str) -> idempotency.Key:
     """This will answer under which key a form posts, taken out of what it says."""
     key = said.pop("key")
     body = known | {field: value if isinstance(value, Decimal) else str(value) for field, value in said.items()}
-    return idempotency.Key(
-        key=f"staff-{key}",
-        fingerprint=idempotency.fingerprint(method="POST", path=f"admin/till/{name}", body=body),
-    )
+    return idempotency.of_form(key, path=f"admin/till/{name}", body=body)
 
 
 def take(program: Program, redemption: Redemption, key: idempotency.Key, *, actor: str) -> Done:
