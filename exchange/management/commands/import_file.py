@@ -1,7 +1,5 @@
-import re
 import threading
 import uuid
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,10 @@ from exchange.models import Import
 from loyalty import errors
 from loyalty.models import Program
 from points import definitions
+from points.management.commands.import_purchases import read_rate, read_source
 
 ACTOR = "command:import_file"
 MOST_SHOWN = 100
-_RATE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,50}")
 
 
 class Command(BaseCommand):
@@ -59,8 +56,8 @@ class Command(BaseCommand):
                     file_name=file.name,
                     by=ACTOR,
                     definition=definitions.find(program, options["definition"]) if options["definition"] else None,
-                    rate=_rate(options["rate"]),
-                    source=_source(options["source"]),
+                    rate=read_rate(options["rate"]),
+                    source=read_source(options["source"]),
                     changes_existing=options["change"],
                     is_whole=options["whole"],
                     **mine,
@@ -109,17 +106,3 @@ class Command(BaseCommand):
                 self.stderr.write("… and more: see Imports in the admin.")
                 return
             self.stderr.write(f"Row {fault.row}{f', {fault.column}' if fault.column else ''}: {fault.text}")
-
-
-def _rate(value: Any) -> Decimal | None:
-    if value is None:
-        return None
-    if not _RATE.fullmatch(str(value)) or not Decimal(str(value)):
-        raise CommandError("--rate is a number above zero, such as 2 or 0.5")
-    return Decimal(str(value))
-
-
-def _source(text: str) -> str:
-    if not _SOURCE.fullmatch(text):
-        raise CommandError("--source has at most 50 letters, digits, dots, hyphens and underscores")
-    return text

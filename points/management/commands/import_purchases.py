@@ -50,7 +50,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         started = time.monotonic()
         # Read here and not by the parser, which is passed by when code calls the command.
-        rate, source, last_on = _rate(options["rate"]), _source(options["source"]), _day(options["shift_to"])
+        rate, source, last_on = read_rate(options["rate"]), read_source(options["source"]), _day(options["shift_to"])
         rejects = Path(options["rejects"] or f"{file.stem}.rejects.csv")
         if rejects.resolve() == file.resolve():
             raise CommandError("--rejects names the file of purchases itself")
@@ -123,7 +123,12 @@ def _list(rejects: Path, bad: list[BadRow]) -> None:
         ) from error
 
 
-def _rate(value: Any) -> Decimal | None:
+def read_rate(value: Any) -> Decimal | None:
+    """This will read how many points a unit of an amount earns.
+
+    Raises:
+        CommandError: it is no such number.
+    """
     if value is None:
         return None
     if not _RATE.fullmatch(str(value)) or not Decimal(str(value)):
@@ -131,7 +136,12 @@ def _rate(value: Any) -> Decimal | None:
     return Decimal(str(value))
 
 
-def _source(text: str) -> str:
+def read_source(text: str) -> str:
+    """This will read the name that tells files of purchases apart.
+
+    Raises:
+        CommandError: it is too long, or has other signs than it may.
+    """
     if not _SOURCE.fullmatch(text):
         raise CommandError("--source has at most 50 letters, digits, dots, hyphens and underscores")
     return text
