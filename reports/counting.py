@@ -47,12 +47,10 @@ def count(program: Program | None = None) -> Tally:
     return tally
 
 
-@transaction.atomic
 def count_tiers(*, at: datetime.datetime) -> int:
     """This will count how many accounts hold which tier, for the day that it is in each programme, and answer how many
     accounts it looked at: all of them, since a row of an account says nothing of when it changed."""
     with connection.cursor() as cursor:
-        cursor.execute(counting_sql.NO_TIERS, {"at": at})
         cursor.execute(counting_sql.TIERS, {"at": at})
         return int(cursor.fetchone()[0])
 

@@ -81,17 +81,17 @@ of_entries AS (
 # Which lots an entry made, and which it used; what went into a hold or came out of one is owned as before.
 _OF_LOTS = """
 lots AS MATERIALIZED (
-    SELECT l.*, b.id AS by, b.day, b.effective_at, b.definition_id FROM batch b
+    SELECT l.*, b.day, b.effective_at, b.definition_id FROM batch b
     JOIN points_pointlot l ON l.id = b.id AND l.account_id = b.account_id
     UNION ALL
     -- What comes from another account is in lots of their own ids.
-    SELECT l.*, b.id AS by, b.day, b.effective_at, b.definition_id FROM batch b
+    SELECT l.*, b.day, b.effective_at, b.definition_id FROM batch b
     JOIN points_pointlot l
         ON l.account_id = b.account_id AND l.origin_id IS NOT NULL AND l.entry_id = b.id AND l.id <> b.id
     WHERE b.type IN ('transfer', 'merge', 'reverse')
 ), used AS MATERIALIZED (
     SELECT u.points AS used, u.pays_debt, b.type, b.version AS at_version, b.day, b.effective_at, b.definition_id,
-        l.id, l.account_id, l.points, l.version, l.origin_id, l.active_from, l.expires_at, l.inactivity_months
+        l.id, l.account_id, l.points, l.origin_id, l.active_from, l.expires_at, l.inactivity_months
     FROM batch b
     JOIN points_lotuse u ON u.account_id = b.account_id AND u.entry_id = b.id AND NOT u.is_held
     LEFT JOIN points_pointlot l ON l.account_id = u.account_id AND l.id = u.lot_id
@@ -196,22 +196,25 @@ FROM (SELECT 1) AS always LEFT JOIN (
 ) AS last ON TRUE
 """
 
-# A tier that nobody holds any more is held by none.
-NO_TIERS = """
-UPDATE reports_figure f SET value = 0 FROM points_pointdefinition d JOIN loyalty_program p ON p.id = d.program_id
-WHERE f.definition_id = d.id AND f.measure = 'tier' AND f.day = (%(at)s AT TIME ZONE p.timezone)::date
-"""
-
+# What is counted is known before anything is written: events wait for a transaction that writes, and not for one that
+# looks at all accounts. A tier that nobody holds any more is held by none.
 TIERS = """
-WITH counted AS (
-    INSERT INTO reports_figure (definition_id, measure, day, key, value)
-    SELECT d.id, 'tier', (%(at)s AT TIME ZONE p.timezone)::date, COALESCE(a.tier_id::text, ''), a.accounts
+WITH held AS MATERIALIZED (
+    SELECT d.id AS definition_id, (%(at)s AT TIME ZONE p.timezone)::date AS day, COALESCE(a.tier_id::text, '') AS key,
+        a.accounts
     FROM (
         SELECT definition_id, tier_id, count(*) AS accounts FROM points_pointaccount
         WHERE merged_into_id IS NULL AND closed_at IS NULL GROUP BY definition_id, tier_id
     ) AS a
     JOIN points_pointdefinition d ON d.id = a.definition_id AND d.counts_for_tiers
     JOIN loyalty_program p ON p.id = d.program_id
+), left_by_all AS (
+    UPDATE reports_figure f SET value = 0 FROM points_pointdefinition d JOIN loyalty_program p ON p.id = d.program_id
+    WHERE f.definition_id = d.id AND f.measure = 'tier' AND f.day = (%(at)s AT TIME ZONE p.timezone)::date
+        AND NOT EXISTS (SELECT FROM held h WHERE h.definition_id = f.definition_id AND h.key = f.key)
+), counted AS (
+    INSERT INTO reports_figure (definition_id, measure, day, key, value)
+    SELECT definition_id, 'tier', day, key, accounts FROM held
     ON CONFLICT (definition_id, measure, day, key) DO UPDATE SET value = EXCLUDED.value
     RETURNING value
 )

@@ -52,8 +52,8 @@ def show(*, definition: PointDefinition, days: int, at: datetime.datetime) -> Da
     program = definition.program
     today = periods.span(program=program, at=at).last
     span = Span(program=program, kinds=[definition], first=today - (days - 1) * DAY, last=today, by=By.DAY)
-    weeks = _weeks(span, definition)
-    rows = roll_forward.rows(dataclasses.replace(span, first=today))
+    rows = roll_forward.rows(span)
+    weeks = _weeks(span, rows)
     issued = sum((week.issued for week in weeks), ZERO)
     redeemed = sum((week.redeemed for week in weeks), ZERO)
     expired = sum((week.expired for week in weeks), ZERO)
@@ -78,10 +78,11 @@ def show(*, definition: PointDefinition, days: int, at: datetime.datetime) -> Da
     )
 
 
-def _weeks(span: Span, definition: PointDefinition) -> list[Week]:
+def _weeks(span: Span, rows: Sequence[Row]) -> list[Week]:
     awarded = periods.sums(span, [Measure.AWARDED])
+    [definition] = span.kinds
     weeks: list[Week] = []
-    for row in roll_forward.rows(span):
+    for row in rows:
         day = datetime.date.fromisoformat(row["period"])
         if not weeks or day.weekday() == 0:
             weeks.append(Week(first=day))

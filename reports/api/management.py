@@ -47,39 +47,45 @@ class ReportsViewSet(management.ManagementViewSet):
         """Tells what customers could spend as each period began, what changed it, and as it ended, to the point. Points
         count by the moment at which an entry took effect, so an entry that is written late corrects its day."""
         query, span = _read(request, shapes.PeriodsQuery)
-        return _answer(query, span, "roll-forward", roll_forward.rows(span), shapes.RollForwardRow)
+        return _answer(query, span, "roll-forward", roll_forward.rows(span), shape=shapes.RollForwardRow)
 
     @_described("Liability", shapes.LiabilityQuery, shapes.Liability)
     def liability(self, request: Request) -> HttpResponse:
         """Tells what customers could spend at the end of a day, by the month in which it ends, and what that is
         worth."""
-        query, span = _read(request, shapes.LiabilityQuery)
-        return _answer(query, span, "liability", liability.rows(span), shapes.LiabilityRow)
+        query, span = _read(request, shapes.LiabilityQuery, By.DAY)
+        return _answer(query, span, "liability", liability.rows(span), shape=shapes.LiabilityRow)
 
     @_described("Velocity", shapes.PeriodsQuery, shapes.Velocity)
     def velocity(self, request: Request) -> HttpResponse:
         """Tells what a customer earns, how long points wait until they are redeemed, on which days of the week, and for
         which rewards."""
         query, span = _read(request, shapes.PeriodsQuery)
-        more = {"weekdays": velocity.seasons(span), "popular_rewards": velocity.popular_rewards(span)}
-        return _answer(query, span, "velocity", velocity.rows(span), shapes.VelocityRow, **more)
+
+        def more() -> dict[str, Any]:
+            return {"weekdays": velocity.seasons(span), "popular_rewards": velocity.popular_rewards(span)}
+
+        return _answer(query, span, "velocity", velocity.rows(span), shape=shapes.VelocityRow, more=more)
 
     @_described("Health", shapes.PeriodsQuery, shapes.HealthReport)
     def health(self, request: Request) -> HttpResponse:
         """Tells what the programme owes, what expires unused, how many customers take part, and how often."""
         query, span = _read(request, shapes.PeriodsQuery)
-        return _answer(query, span, "health", health.rows(span), shapes.HealthRow)
+        return _answer(query, span, "health", health.rows(span), shape=shapes.HealthRow)
 
     @_described("Behaviour", shapes.PeriodsQuery, shapes.Behaviour)
     def behaviour(self, request: Request) -> HttpResponse:
         """Tells how much of what they earn customers spend, in which sizes, and how many do nothing any more."""
         query, span = _read(request, shapes.PeriodsQuery)
-        more = {
-            "sizes": behaviour.sizes(span),
-            "tiers": tiers.held(span),
-            "inactive": behaviour.inactive(span, at=timezone.now()),
-        }
-        return _answer(query, span, "behaviour", behaviour.rows(span), shapes.BehaviourRow, **more)
+
+        def more() -> dict[str, Any]:
+            return {
+                "sizes": behaviour.sizes(span),
+                "tiers": tiers.held(span),
+                "inactive": behaviour.inactive(span, at=timezone.now()),
+            }
+
+        return _answer(query, span, "behaviour", behaviour.rows(span), shape=shapes.BehaviourRow, more=more)
 
     @_described("Money", shapes.ReportQuery, shapes.Money)
     def money(self, request: Request) -> HttpResponse:
@@ -89,29 +95,28 @@ class ReportsViewSet(management.ManagementViewSet):
         bought more anyway: it bounds what the programme brings, and does not prove it. Spend is the total of the shop's
         orders, and the amount of imported purchases or `order_total` in the metadata of awards; refunds are not taken
         off."""
-        query, span = _read(request, shapes.ReportQuery)
-        return _answer(query, span, "money", money.rows(span), shapes.MoneyRow)
+        query, span = _read(request, shapes.ReportQuery, By.MONTH)
+        return _answer(query, span, "money", money.rows(span), shape=shapes.MoneyRow)
 
     @_described("Cohorts", shapes.ReportQuery, shapes.Cohorts)
     def cohorts(self, request: Request) -> HttpResponse:
         """Tells of the points earned in each month how many were redeemed in which month. The days asked for are those
         of earning."""
-        query, span = _read(request, shapes.ReportQuery)
-        return _answer(query, span, "cohorts", cohorts.rows(span), shapes.CohortRow)
+        query, span = _read(request, shapes.ReportQuery, By.MONTH)
+        return _answer(query, span, "cohorts", cohorts.rows(span), shape=shapes.CohortRow)
 
 
-def _read(request: Request, shape: type[Query]) -> tuple[dict[str, Any], Span]:
+def _read(request: Request, shape: type[Query], by: By | None = None) -> tuple[dict[str, Any], Span]:
+    """This will read which days are asked for; `by` where a query has no choice of it."""
     query = shape.read(request.query_params.dict())
     program = caller(request).program
     zone = ZoneInfo(program.timezone)
-    # What has no choice of them goes by months, and the liability by one day.
-    by = query.get("by") or (By.DAY if shape is shapes.LiabilityQuery else By.MONTH)
     span = periods.span(
         program=program,
         at=timezone.now(),
         first=_day(query.get("from"), zone),
         last=_day(query["to"], zone),
-        by=By(by),
+        by=by or By(query["by"]),
         definition=query["definition"],
     )
     return query, span
@@ -122,8 +127,15 @@ def _day(moment: datetime.datetime | datetime.date | None, zone: ZoneInfo) -> da
 
 
 def _answer(
-    query: dict[str, Any], span: Span, name: str, rows: list[Row], shape: type[Output], **more: Any
+    query: dict[str, Any],
+    span: Span,
+    name: str,
+    rows: list[Row],
+    *,
+    shape: type[Output],
+    more: Callable[[], dict[str, Any]] = dict,
 ) -> HttpResponse:
+    """This will answer rows, as JSON with what `more` tells beside them."""
     if query["format"] == "csv":
         return _csv(f"{name}-{span.last}.csv", rows, columns=list(shape().get_fields()))
     known = {
@@ -131,7 +143,7 @@ def _answer(
         "timezone": span.program.timezone,
         "currency": span.program.currency,
     }
-    return management.respond({**known, "rows": rows, **more})
+    return management.respond({**known, "rows": rows, **more()})
 
 
 def _csv(filename: str, rows: list[Row], *, columns: list[str]) -> HttpResponse:
