@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from django.conf import settings
 
+from tests import workers
 from tests.clients.service import environment
 
 PATIENCE = 300
@@ -31,32 +31,10 @@ print(peak.split()[1], file=sys.stderr)
 """
 
 
-class Worker:
+class Worker(workers.Worker):
     """A process that works on imports until none is left."""
 
-    def __init__(self, output: Path) -> None:
-        self.output = output
-        with open(output, "ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _WORK],
-                cwd=settings.BASE_DIR,
-                env=environment(8000) | {"DJANGO_SETTINGS_MODULE": "config.settings"},
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n", output.read_text()
-
-    def kill(self) -> None:
-        """This will kill it in the middle of what it does."""
-        self.process.kill()
-        self.wait()
-
-    def wait(self) -> int:
-        """This will answer how it ended."""
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return self.process.wait(PATIENCE)
+    script, patience = _WORK, PATIENCE
 
 
 def peak_of(*command: str) -> int:
