@@ -93,7 +93,6 @@ def _count_batch(program: Program) -> int:
     # transaction that is still under way.
     now = timezone.now()
     with connection.cursor() as cursor:
-        cursor.execute(counting_sql.PLAN)
         cursor.execute(
             counting_sql.ADD,
             {

@@ -7,10 +7,6 @@ same in whatever order and in whatever batches the entries are counted.
 # The least that a redemption of each size takes.
 SIZES = (0, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000)
 
-# Each row is looked for by its key, so that a batch costs the same however long the ledger is: the planner has seen
-# another ledger than there is while an import runs, and would read whole tables for each row.
-PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
-
 _BATCH = """
 taken AS MATERIALIZED (
     SELECT xid, id, account_id, version, type, points, pending_after, reference, metadata, actor,
