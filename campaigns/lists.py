@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import datetime
 import io
-import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 
 from campaigns.models import CustomerList
+from cards.models import CARD_NUMBER
 from loyalty import errors, ids
 from loyalty.models import Program
 
@@ -22,7 +22,6 @@ LONGEST_NAME = 254
 MOST_MISSING = 200
 LONGEST_MISSING = 120
 BATCH = 5_000
-_NUMBER = re.compile(r"LC[0-9]{12}")
 _HEADERS = {"id", "customer", "customer_id", "external_id", "email", "e-mail", "card", "card_number", "number"}
 
 
@@ -45,7 +44,7 @@ class Line:
     def read(cls, text: str) -> "Line":
         """This will see what the text may be."""
         number = text.replace(" ", "").upper()
-        return cls(text, ids.parse("cus", text) or _uuid(text), number if _NUMBER.fullmatch(number) else None)
+        return cls(text, ids.parse("cus", text) or _uuid(text), number if CARD_NUMBER.fullmatch(number) else None)
 
 
 def upload(*, program: Program, file: BinaryIO, name: str, actor: str) -> CustomerList:

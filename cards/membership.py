@@ -1,7 +1,6 @@
 """Customers and their cards: finding, enrolling, issuing. What stops a card from posting is in `points.membership`."""
 
 import datetime
-import re
 import secrets
 import uuid
 from typing import Any
@@ -13,13 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from cards.models import Card, Customer
+from cards.models import CARD_NUMBER, Card, Customer
 from events import outbox
 from events.models import EventType
 from loyalty import errors, ids
 from loyalty.models import Program
 
-_NUMBER = re.compile(r"LC[0-9]{12}")
 _DIGITS = 12
 # Of a million million numbers a programme uses so few that a second draw is rare.
 MOST_DRAWS = 10
@@ -65,7 +63,7 @@ class DuplicateCustomer(errors.Refusal):
 
 def parse(reference: str) -> uuid.UUID | str | None:
     """This will read how a card is named: by its id, by its printed number, or not at all."""
-    if _NUMBER.fullmatch(reference):
+    if CARD_NUMBER.fullmatch(reference):
         return reference
     return ids.parse("card", reference)
 

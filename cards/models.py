@@ -1,5 +1,7 @@
 """Customers, and the cards that name them."""
 
+import re
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
@@ -11,6 +13,8 @@ from loyalty.models import Program
 
 # Callers name a customer by our id or by the shop's own: one must not pass for the other.
 LIKE_OUR_ID = r"^cus_[0-9a-f]{32}"
+# What is printed on a card.
+CARD_NUMBER = re.compile(r"LC[0-9]{12}")
 
 
 def _serial(sequence: str) -> models.BigIntegerField:
@@ -110,7 +114,7 @@ class Card(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["program", "number"], name="card_number_unique_in_program"),
             models.CheckConstraint(
-                condition=models.Q(number__regex=r"^LC[0-9]{12}$"), name="card_number_is_lc_and_12_digits"
+                condition=models.Q(number__regex=f"^{CARD_NUMBER.pattern}$"), name="card_number_is_lc_and_12_digits"
             ),
             models.CheckConstraint(
                 condition=models.Q(replaced_by=None) | models.Q(status="inactive"), name="card_replaced_is_inactive"

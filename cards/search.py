@@ -6,7 +6,7 @@ import uuid
 from django.db.models import Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Lower
 
-from cards.models import Card, Customer
+from cards.models import CARD_NUMBER, Card, Customer
 from loyalty import ids
 from loyalty.models import Program
 
@@ -17,7 +17,6 @@ _MOST_WORDS = 5
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
 _PHONE = re.compile(r"[^\w]*(?:[0-9][ ()+./-]*){5,}")
-_NUMBER = re.compile(r"LC[0-9]{12}")
 _PART_OF_A_NUMBER = re.compile(r"L?C?[0-9]{3,}")
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -93,7 +92,7 @@ def _cleaned(term: str) -> str:
 
 
 def _is_card_number(term: str) -> bool:
-    return _NUMBER.fullmatch(_number(term)) is not None
+    return CARD_NUMBER.fullmatch(_number(term)) is not None
 
 
 def _number(term: str) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from cards.models import CARD_NUMBER
 from exchange.uploads import UnreadableFile
 from points import purchase_files
 
@@ -19,7 +20,6 @@ MOST_DIGITS = 15
 MOST_METADATA = 1_024
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,10})?")
 _WHOLE = re.compile(r"[0-9]{1,10}")
-_CARD = re.compile(r"LC[0-9]{12}")
 
 
 class _Bad(Exception):
@@ -128,7 +128,7 @@ def email(cell: str, _: ZoneInfo) -> str:
 def card_number(cell: str, _: ZoneInfo) -> str:
     """This will read the number of a card."""
     number = cell.upper()
-    if not _CARD.fullmatch(number):
+    if not CARD_NUMBER.fullmatch(number):
         raise _Bad("It is not LC and 12 digits.")
     return number
 
