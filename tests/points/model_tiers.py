@@ -75,6 +75,8 @@ class Tiers:
         self, points: Decimal, *, at: datetime.datetime, version: int, earned_at: datetime.datetime | None = None
     ) -> None:
         now, month = self.scheme.month(at), self.scheme.month(earned_at or at)
+        # By a clock behind a review that moved nothing: with these points it may move something.
+        self.reviewed = min(self.reviewed, now)
         was_backed = self.is_backed(now)
         self.by_month[month] = self.by_month.get(month, ZERO) + points
         reached = self.scheme.reached(self.counted(now))
