@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from campaigns import campaigns, freezing
 from campaigns.models import AwardCampaign, CampaignCustomer, CampaignShare
-from loyalty import ids, pace, retry
+from loyalty import garbage, ids, pace, retry
 from notices import facts, queueing
 from notices.kinds import Kind
 from points import ledger
@@ -151,7 +151,8 @@ class _Worker:
         while has_time():
             started = time.monotonic()
             try:
-                members = retry.run(functools.partial(self._batch, after))
+                with garbage.left_alone():
+                    members = retry.run(functools.partial(self._batch, after))
             except _Merged:
                 continue
             if members is None:

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from campaigns import segments
 from campaigns.conditions import Conditions
 from campaigns.models import AwardCampaign
+from loyalty.postgres import arrays
 
 PAGE = 5_000
 SELECT_MINUTES = 15
@@ -94,7 +95,9 @@ def _write(campaign: AwardCampaign, customers: list[uuid.UUID], at: datetime.dat
             row.save(update_fields=["frozen_at"])
             return True
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, {"campaign": row.pk, "before": row.customers, "customers": customers})
+            cursor.execute(
+                _WRITE, {"campaign": row.pk, "before": row.customers, "customers": arrays.literal(customers)}
+            )
         row.customers += len(customers)
         row.frozen_to_id = customers[-1]
         row.save(update_fields=["customers", "frozen_to_id"])

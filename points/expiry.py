@@ -11,6 +11,7 @@ Everything here is worked out in the programme's time zone and answered in UTC:
 """
 
 import calendar
+import functools
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -89,6 +90,8 @@ class Policy:
             raise InvalidPolicy(field="count", message=f"must be between {minimum} and {maximum}")
 
 
+# All that is awarded in one batch ends by the same policy, and much of it starts at the same moment.
+@functools.lru_cache(maxsize=256)
 def end(*, policy: Policy, starts_at: datetime, zone: ZoneInfo) -> datetime | None:
     """This will answer when points that start at `starts_at` end (exclusive, UTC, always later than the start).
 

@@ -7,6 +7,7 @@ has ended by then expires at once.
 
 import dataclasses
 import datetime
+import functools
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -253,10 +254,15 @@ class HoldingPage(Page):
             raise errors.InvalidPoints(points, text % {"digits": MAX_DIGITS, "decimals": places})
 
     def _bound(self) -> Decimal:
-        return Decimal(10) ** (MAX_DIGITS - self.definition.decimal_places)
+        return _bound(self.definition.decimal_places)
 
     def _payments(self, points: Decimal, *, lots: list[Lot] | None = None) -> list[Payment]:
         payments = self.lots.payments(points, lots=lots)
         if sum((taken for _, taken in payments), ZERO) != points:
             raise RuntimeError(f"account {self.account.id} has a larger balance than its lots")
         return payments
+
+
+@functools.cache
+def _bound(decimal_places: int) -> Decimal:
+    return Decimal(10) ** (MAX_DIGITS - decimal_places)

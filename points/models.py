@@ -153,12 +153,12 @@ class PointDefinition(models.Model):
     @property
     def policy(self) -> Policy:
         """When points made today will expire."""
-        return Policy(
-            kind=ExpiryPolicy(self.expiry_policy),
-            count=self.expiry_count or 0,
-            month=self.expiry_month or 0,
-            day=self.expiry_day or 0,
-        )
+        return _policy(self.expiry_policy, self.expiry_count or 0, self.expiry_month or 0, self.expiry_day or 0)
+
+
+@functools.lru_cache(maxsize=256)
+def _policy(kind: str, count: int, month: int, day: int) -> Policy:
+    return Policy(kind=ExpiryPolicy(kind), count=count, month=month, day=day)
 
 
 class PointAccount(models.Model):

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from loyalty import retry
+from loyalty import garbage, retry
 from points import heirs, rules, store
 from points.counter import Counter, Desk
 from points.lots import ZERO, Snapshot
@@ -53,7 +53,8 @@ def run(postings: Sequence[Posting], *, render: Render | None, **options) -> lis
                 customers = heirs.of(merged.account_ids)
                 asked = [posting.moved(customers) for posting in asked]
 
-    return retry.run(once)
+    with garbage.left_alone():
+        return retry.run(once)
 
 
 def _attempt(postings: Sequence[Posting], tried: list[Outcome], **options) -> list[Outcome]:

@@ -16,7 +16,7 @@ import orjson
 from django.db import connection
 
 from loyalty import idempotency
-from loyalty.postgres import prepared
+from loyalty.postgres import arrays, prepared
 from points import event_store, heirs, hold_store
 from points.book import Book
 from points.holding import Held
@@ -46,8 +46,7 @@ _ACCOUNT_TYPES = {
     "tier_id": "uuid",
     "tier_since": "timestamptz",
     "tier_until": "timestamptz",
-    # An array of texts is no array of JSON for the server, before it is made one.
-    "tallies": "text[]::jsonb",
+    "tallies": "jsonb",
 }
 _ENTRY_TYPES = {
     "id": "uuid",
@@ -192,7 +191,7 @@ def lock(account_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Snapshot]:
             "lock_accounts",
             f"SELECT {', '.join(SNAPSHOT_COLUMNS)} FROM points_pointaccount WHERE id = ANY(%s::uuid[])"
             " ORDER BY uuid_hash(id), id FOR NO KEY UPDATE",
-            [list(account_ids)],
+            [arrays.literal(account_ids)],
         )
         rows = cursor.fetchall()
     return {row[0]: Snapshot(*row) for row in rows}
@@ -223,7 +222,7 @@ def create(accounts: Iterable[AccountRef]) -> int:
             " FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::boolean[])"
             " AS a (id, program_id, customer_id, definition_id, may_go_negative)"
             " ORDER BY uuid_hash(id), id ON CONFLICT DO NOTHING",
-            [list(column) for column in zip(*rows, strict=True)],
+            [arrays.literal(column) for column in zip(*rows, strict=True)],
         )
         return cursor.rowcount
 
@@ -240,7 +239,7 @@ def facts(asked: Sequence[tuple[uuid.UUID, str | None, uuid.UUID | None]]) -> li
             " LEFT JOIN loyalty_idempotencyrecord r ON r.owner_id = p.account_id AND r.key = p.key"
             " LEFT JOIN cards_card c ON c.id = p.card_id"
             " ORDER BY p.n",
-            [list(column) for column in zip(*asked, strict=True)],
+            [arrays.literal(column) for column in zip(*asked, strict=True)],
         )
         return [Facts(*row) for row in cursor.fetchall()]
 
@@ -273,8 +272,7 @@ def entries(named: Sequence[tuple[uuid.UUID, uuid.UUID]]) -> dict[tuple[uuid.UUI
     found = PointTransaction.objects.raw(
         "SELECT e.* FROM unnest(%s::uuid[], %s::uuid[]) AS n (account_id, entry_id)"
         " JOIN points_pointtransaction e ON e.account_id = n.account_id AND e.id = n.entry_id",
-        # Written out here: the driver would make an object of each, which takes it three times as long.
-        [f"{{{','.join(map(str, column))}}}" for column in zip(*named, strict=True)],
+        [arrays.literal(column) for column in zip(*named, strict=True)],
     )
     return {(entry.account_id, entry.id): entry for entry in found}
 
@@ -297,7 +295,7 @@ def lots(needed: Sequence[Needed]) -> dict[uuid.UUID, list[Lot]]:
             " FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[], %s::boolean[], %s::numeric[])"
             " AS n (account, settled_at, at, is_due, points)"
             " CROSS JOIN LATERAL points_lots_to_post(n.account, n.settled_at, n.at, n.is_due, n.points) lot",
-            [list(column) for column in zip(*wanted, strict=True)],
+            [arrays.literal(column) for column in zip(*wanted, strict=True)],
         )
         for account_id, *columns in cursor.fetchall():
             found[account_id].append(Lot(*columns))
@@ -381,7 +379,7 @@ def _inserted(sql: str, rows: list[dict[str, Any]]) -> list[Part]:
 
 
 def _updated(sql: str, rows: list[tuple[Any, ...]]) -> list[Part]:
-    return [(sql, [list(column) for column in zip(*rows, strict=True)])] if rows else []
+    return [(sql, [arrays.literal(column) for column in zip(*rows, strict=True)])] if rows else []
 
 
 def _entry_row(entry: PointTransaction) -> dict[str, Any]:

@@ -5,6 +5,7 @@ statement. Points are texts in it: a JSON reader must not make floats of them.
 """
 
 import datetime
+import functools
 from decimal import Decimal
 from typing import Self
 
@@ -63,10 +64,7 @@ class Tallies:
 
     def forget(self, today: datetime.date, month: int) -> None:
         """This will let go of the days and months whose caps have passed, and add up the months that no tier needs."""
-        # The day before, and its month: who was asked just before midnight may be served after it.
-        yesterday = today - datetime.timedelta(days=1)
-        day, this_month = f"{yesterday:%Y-%m-%d}", f"{yesterday:%Y-%m}"
-        first_earned = _name(month - MOST_MONTHS)
+        day, this_month, first_earned = _bounds(today, month)
         for name in list(self._counts):
             kind, _, period = name.partition("/")
             if kind == EARNED:
@@ -81,5 +79,14 @@ class Tallies:
         return orjson.dumps(self._counts, option=orjson.OPT_SORT_KEYS).decode()
 
 
+@functools.lru_cache(maxsize=64)
+def _bounds(today: datetime.date, month: int) -> tuple[str, str, str]:
+    """This will answer the first day and month of which caps still ask, and the first name that tiers ask for."""
+    # The day before, and its month: who was asked just before midnight may be served after it.
+    yesterday = today - datetime.timedelta(days=1)
+    return f"{yesterday:%Y-%m-%d}", f"{yesterday:%Y-%m}", _name(month - MOST_MONTHS)
+
+
+@functools.lru_cache(maxsize=256)
 def _name(month: int) -> str:
     return f"{EARNED}/{month // 12:04}-{month % 12 + 1:02}"
