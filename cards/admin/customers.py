@@ -26,7 +26,7 @@ from events.admin import events
 from events.models import EventType
 from loyalty import console
 from points import expiry, histories, membership
-from points.admin import adjusting, holding, standing, timeline
+from points.admin import adjusting, record
 from rewards.admin import codes
 from staff.audit import Action
 
@@ -284,17 +284,12 @@ class CustomerAdmin(console.TableAdmin):
 
     def _sections(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         """This will answer what stands above a customer's form: the tier, points, cards."""
-        points: dict[str, Any] = {}
-        tables: list[dict[str, Any]] = []
-        entries: list[dict[str, Any]] = []
+        points: dict[str, Any] = {"tables": [], "entries": []}
         if request.user.has_perm("points.view_pointaccount"):
-            points = standing.sections(customer)
-            accounts = list(customer.accounts.select_related("definition", "program").order_by("definition__number"))
-            tables = [*points["tables"], *holding.tables(request, accounts)]
-            entries = timeline.tables(request, accounts)
+            points = record.sections(request, customer)
         notice = format_html("{}. Nothing is changed here any more.", self.fate(customer)) if _is_over(customer) else ""
-        tables += [*self._cards(request, customer), *entries, *codes.of_customer(request, customer)]
-        tables += events.of_customer(request, customer)
+        tables = [*points["tables"], *self._cards(request, customer), *points["entries"]]
+        tables += [*codes.of_customer(request, customer), *events.of_customer(request, customer)]
         return points | {"tables": tables, "notice": notice}
 
     def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:

@@ -1,27 +1,23 @@
 """What a customer's page tells of points beside the balances: what ends when, and the newest entries."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 
 from loyalty import console
-from points import statements
-from points.admin import rows, settling
+from points.admin import rows
 from points.models import PointAccount
+from points.statements import Expiring, Statement
 
 MOST_ENTRIES = 10
 MOST_DAYS = 366
 MOST_ENDS = 12
 
 
-def tables(request: HttpRequest, accounts: Sequence[PointAccount]) -> list[dict[str, Any]]:
+def tables(accounts: Iterable[PointAccount], told: Mapping[uuid.UUID, Statement]) -> list[dict[str, Any]]:
     """This will answer tables of what ends within a year, by day, and of the newest entries, account by account."""
-    accounts = [account for account in accounts if account.version]
-    settling.settle(request, accounts)
-    told = statements.balances(accounts=map(settling.ref, accounts), at=timezone.now(), days=MOST_DAYS)
     return [
         table
         for account in accounts
@@ -30,7 +26,7 @@ def tables(request: HttpRequest, accounts: Sequence[PointAccount]) -> list[dict[
     ]
 
 
-def _ends(account: PointAccount, expiring: Sequence[statements.Expiring]) -> dict[str, Any]:
+def _ends(account: PointAccount, expiring: Sequence[Expiring]) -> dict[str, Any]:
     places = account.definition.decimal_places
     shown = [
         [
