@@ -270,8 +270,10 @@ class TableAdmin(ModelAdmin):
         explanation: str = "",
         facts: Sequence[tuple[str, Any]] = (),
         is_danger: bool = False,
+        back: str | None = None,
     ) -> HttpResponse:
-        """This will answer the page that asks for what a deed needs, before it is done."""
+        """This will answer the page that asks for what a deed needs, before it is done, or leads `back`: to the row,
+        unless it is told otherwise."""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -283,7 +285,7 @@ class TableAdmin(ModelAdmin):
             "explanation": explanation,
             "facts": facts,
             "is_danger": is_danger,
-            "back": address(row),
+            "back": back or address(row),
         }
         return TemplateResponse(request, "admin/ask.html", context)
 

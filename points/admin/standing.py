@@ -1,11 +1,11 @@
 """Where a customer stands: the tier, how far it is to the next and to keep it, and how it came about."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from loyalty import console
+from loyalty import console, in_place
 from points import rules
 from points.admin import rows, words
 from points.models import AccountRef, PointAccount, PointTransaction, TierChange
@@ -18,11 +18,14 @@ HEADERS = ["When", "From", "To", "Points that counted", "By entry"]
 
 
 def balances(
-    refs: Iterable[AccountRef], told: Mapping[uuid.UUID, Statement], known: Mapping[uuid.UUID, PointAccount]
+    refs: Sequence[AccountRef],
+    told: Mapping[uuid.UUID, Statement],
+    known: Mapping[uuid.UUID, PointAccount],
+    deeds: Mapping[uuid.UUID, Sequence[in_place.Deed]],
 ) -> dict[str, Any]:
-    """This will answer the table of what there is of each kind of points."""
-    figures = [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]
-    return {"title": "Points", "table": {"headers": FIGURES, "rows": figures}}
+    """This will answer the table of what there is of each kind of points, and of what can be done to it."""
+    table = {"headers": FIGURES, "rows": [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]}
+    return {"title": "Points", "table": in_place.with_deeds(table, [deeds.get(ref.id, ()) for ref in refs])}
 
 
 def section(account: AccountRef, statement: Statement) -> dict[str, Any] | None:

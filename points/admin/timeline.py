@@ -1,14 +1,15 @@
 """What a customer's page tells of points beside the balances: what ends when, and the newest entries."""
 
+import itertools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.html import format_html
 
-from loyalty import console
-from points.admin import rows
-from points.models import PointAccount
+from loyalty import console, in_place
+from points.admin import reversing, rows
+from points.models import PointAccount, PointTransaction
 from points.statements import Expiring, Statement
 
 MOST_ENTRIES = 10
@@ -16,12 +17,17 @@ MOST_DAYS = 366
 MOST_ENDS = 12
 
 
-def tables(accounts: Iterable[PointAccount], told: Mapping[uuid.UUID, Statement]) -> list[dict[str, Any]]:
-    """This will answer tables of what ends within a year, by day, and of the newest entries, account by account."""
+def tables(
+    accounts: Iterable[PointAccount], told: Mapping[uuid.UUID, Statement], *, may_reverse: bool
+) -> list[dict[str, Any]]:
+    """This will answer tables of what ends within a year, by day, and of the newest entries, account by account; with
+    links to reverse those for whoever may."""
+    entries = {account: list(rows.entries(account, before=None)[:MOST_ENTRIES]) for account in accounts}
+    deeds = reversing.offers(itertools.chain(*entries.values())) if may_reverse else {}
     return [
         table
-        for account in accounts
-        for table in (_ends(account, told[account.pk].expiring), _entries(account))
+        for account, shown in entries.items()
+        for table in (_ends(account, told[account.pk].expiring), _entries(account, shown, deeds))
         if table["table"]["rows"]
     ]
 
@@ -43,11 +49,13 @@ def _in(days: int) -> str:
     return {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
 
 
-def _entries(account: PointAccount) -> dict[str, Any]:
-    entries = list(rows.entries(account, before=None)[:MOST_ENTRIES])
+def _entries(
+    account: PointAccount, entries: Sequence[PointTransaction], deeds: Mapping[uuid.UUID, Sequence[in_place.Deed]]
+) -> dict[str, Any]:
     title = format_html(
         '{}: what happened, newest first (<a href="{}" class="text-link">all</a>)',
         account.definition,
         console.address(account),
     )
-    return {"title": title, "table": rows.entry_table(account, entries)}
+    table = rows.entry_table(account, entries)
+    return {"title": title, "table": in_place.with_deeds(table, [deeds.get(entry.pk, ()) for entry in entries])}
