@@ -82,6 +82,10 @@ def test_helps_a_customer_without_leaving_the_page_for_good(desk: Desk, card: Ca
     desk.page.wait_for_url(f"**{record}#page")
     assert till.history() == [("award", 100), ("redeem", -30), ("reverse", 30), ("redeem", -20)]
     desk.look("record")
+    # On a telephone a row is a list, in which all of it is seen.
+    desk.page.set_viewport_size({"width": 390, "height": 1000})
+    cut = "cells => cells.filter(cell => cell.scrollHeight > cell.clientHeight + 1).map(cell => cell.innerText)"
+    assert desk.page.locator("[data-label]").evaluate_all(cut) == []
 
 
 def test_adjusts_with_the_approval_of_a_second_person(support: Desk, desk: Desk, card: Card, till: Till) -> None:
