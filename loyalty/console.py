@@ -23,7 +23,6 @@ from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold import widgets
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
@@ -35,7 +34,6 @@ from staff.audit import Action
 MOST_COUNTED = 1000
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
 LONGEST_ACTOR = names.LONGEST_ACTOR
-MOST_LINES = 100
 
 
 class CappedPaginator(Paginator):
@@ -102,41 +100,6 @@ class ProgramFilter(SimpleListFilter):
         if self.value() is None:
             return queryset.filter(program__in=Program.objects.values("pk"))
         return queryset.filter(program__pk=str(self.value()))
-
-
-class ListField(forms.CharField):
-    """Several texts, one on each line."""
-
-    widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})
-
-    def __init__(self, *, base_field: Any, max_length: int | None = None, **options: Any) -> None:
-        help_text = f"{options.get('help_text', '')} One on each line.".strip()
-        # What was there is known: it need not come back hidden in the form.
-        super().__init__(**options | {"show_hidden_initial": False, "help_text": help_text})
-
-    def prepare_value(self, value: Any) -> Any:
-        """This will show a list on lines, and again what was typed as it was typed."""
-        return "\n".join(value) if isinstance(value, list | tuple) else value
-
-    def to_python(self, value: Any) -> Any:
-        """This will read the lines that have something on them, each of them once."""
-        lines = value if isinstance(value, list) else (super().to_python(value) or "").splitlines()
-        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
-
-    def run_validators(self, value: Any) -> None:
-        """This will look at each text.
-
-        Raises:
-            forms.ValidationError: one of them is none, or there are too many.
-        """
-        if len(value) > MOST_LINES:
-            raise forms.ValidationError(f"No more than {MOST_LINES} lines.")
-        for line in value:
-            super().run_validators(line)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """This will answer whether other texts were typed than there were."""
-        return list(initial or []) != self.to_python(data or "")
 
 
 class Titled:
@@ -270,8 +233,10 @@ class TableAdmin(ModelAdmin):
         explanation: str = "",
         facts: Sequence[tuple[str, Any]] = (),
         is_danger: bool = False,
+        back: str | None = None,
     ) -> HttpResponse:
-        """This will answer the page that asks for what a deed needs, before it is done."""
+        """This will answer the page that asks for what a deed needs, before it is done, or leads `back`: to the row,
+        unless it is told otherwise."""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
@@ -283,7 +248,7 @@ class TableAdmin(ModelAdmin):
             "explanation": explanation,
             "facts": facts,
             "is_danger": is_danger,
-            "back": address(row),
+            "back": back or address(row),
         }
         return TemplateResponse(request, "admin/ask.html", context)
 

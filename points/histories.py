@@ -14,7 +14,7 @@ from loyalty import ids, xids
 from loyalty.models import Program
 from points import heirs, ledger, store
 from points.lots import ZERO
-from points.models import AccountRef, EntryType, PointAccount, PointTransaction
+from points.models import AccountRef, EntryType, LotUse, PointAccount, PointTransaction
 
 
 class EntryFilters(FilterSet):
@@ -119,6 +119,17 @@ def summary(entries: QuerySet[PointTransaction]) -> Summary:
         points_redeemed=-(sums["redeemed"] or ZERO),
         points_expired=-(sums["expired"] or ZERO),
     )
+
+
+def left(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Decimal]:
+    """This will answer how much there is left to reverse of each of the entries: neither reversed nor expired since."""
+    known = list(entries)
+    uses = LotUse.objects.filter(account_id__in={entry.account_id for entry in known}, is_expiry=True)
+    # A lot has the id of the entry that made it.
+    lots = uses.filter(lot_id__in=[entry.pk for entry in known]).values("lot_id").annotate(sum=Sum("points"))
+    expired = dict(lots.values_list("lot_id", "sum"))
+    undone = reversals(known)
+    return {entry.pk: abs(entry.points) - undone[entry.pk].points - expired.get(entry.pk, ZERO) for entry in known}
 
 
 def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:

@@ -16,8 +16,8 @@ from cards import membership as cards_membership
 from cards import search
 from cards.admin import deeds
 from cards.admin.metadata import METADATA
-from cards.models import Card
-from loyalty import console
+from cards.models import Card, Customer
+from loyalty import console, in_place
 from points import membership
 from staff.audit import Action
 
@@ -90,8 +90,8 @@ class CardAdmin(console.TableAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         card = self.get_object(request, object_id)
-        deeds = _possible(card) if card is not None else set()
-        return [deed for deed in super().get_actions_detail(request, object_id) if deed.path in deeds]
+        possible = _possible(card) if card is not None else ()
+        return [deed for deed in super().get_actions_detail(request, object_id) if deed.path in possible]
 
     @action(description="Block", url_path="block", icon="block", variant=ActionVariant.DANGER, permissions=["change"])
     def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -196,7 +196,7 @@ class CardAdmin(console.TableAdmin):
             changed = deeds.run(form, deed)
             if changed is not None:
                 messages.success(request, f"Card {changed} {done}.")
-                return HttpResponseRedirect(console.address(changed))
+                return HttpResponseRedirect(in_place.back(request, card.customer, changed))
         return self.ask(
             request,
             card,
@@ -206,15 +206,42 @@ class CardAdmin(console.TableAdmin):
             explanation=explanation,
             facts=[("Customer", console.link(card.customer)), ("State", self.state(card))],
             is_danger=verb == "Block",
+            back=in_place.back(request, card.customer, card),
         )
 
 
-def _possible(card: Card) -> set[str]:
+def of_customer(request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
+    """This will answer the table of a customer's cards, for whoever may see cards, with links to change those."""
+    may_change = request.user.has_perm("cards.change_card")
+    if not may_change and not request.user.has_perm("cards.view_card"):
+        return []
+    now, shown = timezone.now(), list(customer.cards.order_by("-created_at", "-pk"))
+    rows = [
+        [
+            console.link(card),
+            cards_membership.state(card, at=now).capitalize(),
+            card.design,
+            console.moment(card.created_at, customer.program),
+            console.moment(card.expires_at, customer.program),
+        ]
+        for card in shown
+    ]
+    table = {"headers": ["Number", "State", "Design", "Issued", "Ends"], "rows": rows}
+    deeds = [_deeds(card) if may_change else [] for card in shown]
+    return [{"title": "Cards", "table": in_place.with_deeds(table, deeds)}]
+
+
+def _deeds(card: Card) -> list[in_place.Deed]:
+    pages = [(verb, f"admin:cards_card_{verb}") for verb in _possible(card)]
+    return [in_place.Deed(verb.capitalize(), card, in_place.leading_back(page, card.pk)) for verb, page in pages]
+
+
+def _possible(card: Card) -> tuple[str, ...]:
     """This will answer what can be done to the card as it is."""
     if card.replaced_by_id is not None or card.customer.erased_at is not None:
-        return set()
+        return ()
     return {
-        Card.Status.ACTIVE: {"block", "replace"},
-        Card.Status.INACTIVE: {"activate", "block", "replace"},
-        Card.Status.BLOCKED: {"unblock", "replace"},
+        Card.Status.ACTIVE: ("block", "replace"),
+        Card.Status.INACTIVE: ("activate", "block", "replace"),
+        Card.Status.BLOCKED: ("unblock", "replace"),
     }[Card.Status(card.status)]

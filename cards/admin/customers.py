@@ -16,9 +16,8 @@ from unfold import widgets
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from cards import membership as cards_membership
 from cards import search
-from cards.admin import deeds, erasing, merging
+from cards.admin import cards, deeds, erasing, merging
 from cards.admin.metadata import METADATA
 from cards.models import Card, Customer
 from events import outbox
@@ -26,7 +25,7 @@ from events.admin import events
 from events.models import EventType
 from loyalty import console
 from points import expiry, histories, membership
-from points.admin import adjusting, holding, standing, timeline
+from points.admin import adjusting, record
 from rewards.admin import codes
 from staff.audit import Action
 
@@ -284,34 +283,13 @@ class CustomerAdmin(console.TableAdmin):
 
     def _sections(self, request: HttpRequest, customer: Customer) -> dict[str, Any]:
         """This will answer what stands above a customer's form: the tier, points, cards."""
-        points: dict[str, Any] = {}
-        tables: list[dict[str, Any]] = []
-        entries: list[dict[str, Any]] = []
+        points: dict[str, Any] = {"tables": [], "entries": []}
         if request.user.has_perm("points.view_pointaccount"):
-            points = standing.sections(customer)
-            accounts = list(customer.accounts.select_related("definition", "program").order_by("definition__number"))
-            tables = [*points["tables"], *holding.tables(request, accounts)]
-            entries = timeline.tables(request, accounts)
+            points = record.sections(request, customer, is_over=_is_over(customer))
         notice = format_html("{}. Nothing is changed here any more.", self.fate(customer)) if _is_over(customer) else ""
-        tables += [*self._cards(request, customer), *entries, *codes.of_customer(request, customer)]
-        tables += events.of_customer(request, customer)
+        tables = [*points["tables"], *cards.of_customer(request, customer), *points["entries"]]
+        tables += [*codes.of_customer(request, customer), *events.of_customer(request, customer)]
         return points | {"tables": tables, "notice": notice}
-
-    def _cards(self, request: HttpRequest, customer: Customer) -> list[dict[str, Any]]:
-        if not request.user.has_perm("cards.view_card") and not request.user.has_perm("cards.change_card"):
-            return []
-        now = timezone.now()
-        rows = [
-            [
-                console.link(card),
-                cards_membership.state(card, at=now).capitalize(),
-                card.design,
-                console.moment(card.created_at, customer.program),
-                console.moment(card.expires_at, customer.program),
-            ]
-            for card in customer.cards.order_by("-created_at", "-pk")
-        ]
-        return [{"title": "Cards", "table": {"headers": ["Number", "State", "Design", "Issued", "Ends"], "rows": rows}}]
 
 
 def _is_over(customer: Customer) -> bool:

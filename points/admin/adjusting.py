@@ -20,7 +20,7 @@ from cards.models import Customer
 from loyalty import console, errors, idempotency
 from loyalty.models import Program
 from points import ledger, statements
-from points.models import MAX_DIGITS, AccountRef, PointAccount, PointDefinition
+from points.models import MAX_DIGITS, AccountRef, PointDefinition
 from staff import adjusting, limits
 from staff.models import AdjustmentReason, AdjustmentRequest
 
@@ -104,22 +104,24 @@ def adjust(
     row: models.Model | console.Titled,
     definition: PointDefinition | None = None,
 ) -> HttpResponse:
-    """This will ask for an adjustment of a customer's account and post it: of the definition, or of one to choose."""
+    """This will ask for an adjustment of a customer's account and post it, and lead back to the row: of the definition,
+    or of one to choose, at first the one that the address names."""
     program = customer.program
     choices = PointDefinition.objects.filter(program=program)
     if definition is not None:
         choices = choices.filter(pk=definition.pk)
     known = list(choices.order_by("-is_default", "number"))
+    chosen = next((kind for kind in known if kind.code == request.GET.get("points")), known[0])
     form = AdjustForm(
         request.POST if request.method == "POST" else None,
-        initial={"key": uuid.uuid4(), "definition": known[0].pk},
+        initial={"key": uuid.uuid4(), "definition": chosen.pk},
         program=program,
         definitions=choices,
     )
     if len(known) == 1:
         form.fields["definition"].widget = forms.HiddenInput()
     if form.is_valid() and (done := _post(request, form, customer)) is not None:
-        return _lead_on(request, done, customer, form.cleaned_data["definition"])
+        return _lead_on(request, done, row, form.cleaned_data["definition"])
     return page.ask(
         request,
         row,
@@ -186,11 +188,11 @@ def _tell(request: HttpRequest, form: AdjustForm, refusal: errors.Refusal) -> No
 
 
 def _lead_on(
-    request: HttpRequest, done: adjusting.Done, customer: Customer, definition: PointDefinition
+    request: HttpRequest, done: adjusting.Done, row: models.Model | console.Titled, definition: PointDefinition
 ) -> HttpResponse:
     places = definition.decimal_places
     points = console.amount(done.points, places=places, is_signed=True)
-    address = next_page(request, customer, definition)
+    address = console.address(row)
     if done.balance is not None:
         balance = console.amount(done.balance, places=places)
         messages.success(request, f"Adjusted by {points}. The balance is {balance} now.")
@@ -216,13 +218,6 @@ def _allowed(request: HttpRequest, program: Program) -> str:
         used = limits.used(member, program, at=timezone.now())
         parts.append(f"{limit.a_day.normalize():,f} points a day, of which {used.normalize():,f} are used")
     return f"{', '.join(parts)}; above that a second person approves" if parts else "Any number of points"
-
-
-def next_page(request: HttpRequest, customer: Customer, definition: PointDefinition) -> str:
-    """This will answer where the account's page is, or the customer's for those who may not see accounts."""
-    if request.user.has_perm("points.view_pointaccount"):
-        return console.address(PointAccount(pk=PointAccount.id_for(customer.pk, definition.pk)))
-    return console.address(customer)
 
 
 def _facts(customer: Customer, definitions: Sequence[PointDefinition]) -> list[tuple[str, Any]]:

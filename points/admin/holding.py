@@ -11,12 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
-from loyalty import console, errors, idempotency
+from loyalty import console, errors, idempotency, in_place
 from points import ledger, reasons
 from points.admin import settling
-from points.admin.adjusting import INCOMPLETE, may_adjust, next_page
+from points.admin.adjusting import INCOMPLETE, may_adjust
 from points.holding import MOST_HOLDS
 from points.models import Hold, PointAccount
 
@@ -26,23 +25,29 @@ class ReleaseForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, error_messages=dict.fromkeys(("required", "invalid"), INCOMPLETE))
 
 
-def tables(request: HttpRequest, accounts: Sequence[PointAccount]) -> list[dict[str, Any]]:
+def tables(
+    request: HttpRequest, accounts: Sequence[PointAccount], *, is_of_customer: bool = False
+) -> list[dict[str, Any]]:
     """This will answer the table of the holds that are active in accounts, the first to lapse first; none where there
-    are none."""
+    are none. Those of a customer's page are released from there."""
     known = {account.pk: account for account in accounts}
     holds = Hold.objects.filter(account_id__in=known, status=Hold.Status.ACTIVE, expires_at__gt=timezone.now())
+    shown = list(holds.order_by("expires_at", "id")[:MOST_HOLDS])
     rows = [
         [
             _points(hold, known[hold.account_id]),
             hold.reference or console.NOTHING,
             console.moment(hold.created_at, known[hold.account_id].program),
             console.moment(hold.expires_at, known[hold.account_id].program),
-            *([_link(hold)] if may_adjust(request) else []),
         ]
-        for hold in holds.order_by("expires_at", "id")[:MOST_HOLDS]
+        for hold in shown
     ]
-    headers = ["Points", "For", "Since", "Lapses", *(["Deed"] if may_adjust(request) else [])]
-    return [{"title": "Held points", "table": {"headers": headers, "rows": rows}}] if rows else []
+    if not rows:
+        return []
+    may_release = may_adjust(request)
+    deeds = [[_release(hold, known[hold.account_id], is_of_customer)] if may_release else [] for hold in shown]
+    table = {"headers": ["Points", "For", "Since", "Lapses"], "rows": rows}
+    return [{"title": "Held points", "table": in_place.with_deeds(table, deeds)}]
 
 
 def release(
@@ -57,7 +62,7 @@ def release(
     form = ReleaseForm(request.POST if request.method == "POST" else None, initial={"key": uuid.uuid4()})
     if form.is_valid() and _post(request, form, account, hold):
         messages.success(request, f"{_points(hold, account)} points are available again.")
-        return HttpResponseRedirect(next_page(request, account.customer, account.definition))
+        return HttpResponseRedirect(in_place.back(request, account.customer, account))
     program = account.program
     return page.ask(
         request,
@@ -73,6 +78,7 @@ def release(
             ("Since", console.moment(hold.created_at, program)),
             ("Lapses", console.moment(hold.expires_at, program)),
         ],
+        back=in_place.back(request, account.customer, account),
     )
 
 
@@ -102,6 +108,7 @@ def _points(hold: Hold, account: PointAccount) -> str:
     return console.amount(hold.points, places=account.definition.decimal_places)
 
 
-def _link(hold: Hold) -> str:
-    address = reverse("admin:points_pointaccount_release", args=[hold.account_id, hold.id])
-    return format_html('<a href="{}" class="text-link">Release</a>', address)
+def _release(hold: Hold, account: PointAccount, is_of_customer: bool) -> in_place.Deed:
+    page, named = "admin:points_pointaccount_release", (hold.account_id, hold.id)
+    address = in_place.leading_back(page, *named) if is_of_customer else reverse(page, args=named)
+    return in_place.Deed("Release", f"{_points(hold, account)} points", address)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from unfold import widgets
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
@@ -20,6 +21,42 @@ from loyalty.models import Program
 from points import rules
 
 CLOCKS = "By the clocks of the programme."
+MOST_LINES = 100
+
+
+class ListField(forms.CharField):
+    """Several texts, one on each line."""
+
+    widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3})
+
+    def __init__(self, *, base_field: Any, max_length: int | None = None, **options: Any) -> None:
+        help_text = f"{options.get('help_text', '')} One on each line.".strip()
+        # What was there is known: it need not come back hidden in the form.
+        super().__init__(**options | {"show_hidden_initial": False, "help_text": help_text})
+
+    def prepare_value(self, value: Any) -> Any:
+        """This will show a list on lines, and again what was typed as it was typed."""
+        return "\n".join(value) if isinstance(value, list | tuple) else value
+
+    def to_python(self, value: Any) -> Any:
+        """This will read the lines that have something on them, each of them once."""
+        lines = value if isinstance(value, list) else (super().to_python(value) or "").splitlines()
+        return list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+
+    def run_validators(self, value: Any) -> None:
+        """This will look at each text.
+
+        Raises:
+            forms.ValidationError: one of them is none, or there are too many.
+        """
+        if len(value) > MOST_LINES:
+            raise forms.ValidationError(f"No more than {MOST_LINES} lines.")
+        for line in value:
+            super().run_validators(line)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """This will answer whether other texts were typed than there were."""
+        return list(initial or []) != self.to_python(data or "")
 
 
 class PublishedAdmin(console.TableAdmin):
@@ -27,7 +64,7 @@ class PublishedAdmin(console.TableAdmin):
 
     list_select_related = ("program",)
     list_filter: Any = ("program",)
-    formfield_overrides = {ArrayField: {"form_class": console.ListField, "widget": console.ListField.widget}}
+    formfield_overrides = {ArrayField: {"form_class": ListField, "widget": ListField.widget}}
     actions_detail = ("remove",)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

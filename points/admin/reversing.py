@@ -1,6 +1,7 @@
 """The page on which a member of staff reverses an entry, once however often it is sent."""
 
 import uuid
+from collections.abc import Iterable
 
 from django import forms
 from django.contrib import messages
@@ -8,15 +9,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold import widgets
 
-from loyalty import console, errors, idempotency
-from points import ledger
+from loyalty import console, errors, idempotency, in_place
+from points import histories, ledger
 from points.admin import rows
 from points.admin.adjusting import INCOMPLETE
+from points.entering import VOUCHER
 from points.models import MAX_DIGITS, EntryType, PointTransaction
 from staff import reversing
 from staff.adjusting import AboveLimit
 
 REVERSIBLE = (EntryType.AWARD, EntryType.REDEEM, EntryType.ADJUST)
+_PAGE = "admin:points_pointtransaction_reverse"
 
 
 class ReverseForm(forms.Form):
@@ -43,7 +46,7 @@ def reverse(page: console.TableAdmin, request: HttpRequest, *, entry: PointTrans
     places = entry.account.definition.decimal_places
     form = ReverseForm(request.POST if request.method == "POST" else None, initial={"key": uuid.uuid4()})
     if form.is_valid() and _post(request, form, entry):
-        return HttpResponseRedirect(console.address(entry.account))
+        return HttpResponseRedirect(in_place.back(request, entry.account.customer, entry.account))
     what = f"{entry.get_type_display()} of {console.amount(rows.changed(entry), places=places, is_signed=True)}"
     return page.ask(
         request,
@@ -61,7 +64,20 @@ def reverse(page: console.TableAdmin, request: HttpRequest, *, entry: PointTrans
             ("Reason", rows.reason(entry, entry.program)),
             ("Took effect", console.moment(entry.effective_at, entry.program)),
         ],
+        back=in_place.back(request, entry.account.customer, entry),
     )
+
+
+def offers(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, list[in_place.Deed]]:
+    """This will answer, by entry, the link to the page that reverses it, for those of which something is left."""
+    # What paid for a code is given back by cancelling it, and what became a voucher is not.
+    known = [entry for entry in entries if entry.type in REVERSIBLE and entry.source != VOUCHER]
+    left = histories.left(known)
+    return {
+        entry.pk: [in_place.Deed("Reverse", f"#{entry.version}", in_place.leading_back(_PAGE, entry.pk))]
+        for entry in known
+        if left[entry.pk] > 0
+    }
 
 
 def _post(request: HttpRequest, form: ReverseForm, entry: PointTransaction) -> bool:

@@ -1,15 +1,12 @@
 """Where a customer stands: the tier, how far it is to the next and to keep it, and how it came about."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
-from cards.models import Customer
-from loyalty import console
-from points import rules, statements
+from loyalty import console, in_place
+from points import rules
 from points.admin import rows, words
 from points.models import AccountRef, PointAccount, PointTransaction, TierChange
 from points.statements import Statement
@@ -20,21 +17,15 @@ FIGURES = ["Definition", "Balance", "Pending", "Held", "Earned", "Redeemed", "Ex
 HEADERS = ["When", "From", "To", "Points that counted", "By entry"]
 
 
-def sections(customer: Customer) -> dict[str, Any]:
-    """This will answer what a customer's page shows of points: what there is of each kind, and the tier."""
-    now = timezone.now()
-    refs = [
-        AccountRef(program=customer.program, definition=definition, customer_id=customer.pk)
-        for definition in customer.program.definitions.order_by("-is_default", "number")
-    ]
-    known: dict[uuid.UUID, PointAccount] = PointAccount.objects.in_bulk([ref.id for ref in refs])
-    told = statements.balances(accounts=refs, at=now)
-    figures = [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]
-    tiers = [section(ref, statements.balance(account=ref, at=now)) for ref in refs if ref.definition.counts_for_tiers]
-    return {
-        "tables": [{"title": "Points", "table": {"headers": FIGURES, "rows": figures}}],
-        "standing": next(filter(None, tiers), None),
-    }
+def balances(
+    refs: Sequence[AccountRef],
+    told: Mapping[uuid.UUID, Statement],
+    known: Mapping[uuid.UUID, PointAccount],
+    deeds: Mapping[uuid.UUID, Sequence[in_place.Deed]],
+) -> dict[str, Any]:
+    """This will answer the table of what there is of each kind of points, and of what can be done to it."""
+    table = {"headers": FIGURES, "rows": [_figures(ref, told[ref.id], known.get(ref.id)) for ref in refs]}
+    return {"title": "Points", "table": in_place.with_deeds(table, [deeds.get(ref.id, ()) for ref in refs])}
 
 
 def section(account: AccountRef, statement: Statement) -> dict[str, Any] | None:

@@ -32,6 +32,12 @@ def text(response: Any, *, status: int = 200) -> str:
     return " ".join(html.unescape(strip_tags(body.replace("<", " <"))).split()).replace("\N{MINUS SIGN}", "-")
 
 
+def in_place(response: Any) -> dict[str, str]:
+    """This will answer what the page offers to do to the rows of its tables, as in "Reverse, #1", and where."""
+    found = re.findall(r'<a href="([^"]+)" [^>]*aria-label="([^"]+)">', response.content.decode())
+    return {html.unescape(label): html.unescape(address) for address, label in found}
+
+
 def hidden_key(response: Any) -> str:
     """This will answer the key that the page's form carries."""
     found = re.search(r'name="key" value="([^"]+)"', response.content.decode())

@@ -35,7 +35,7 @@ def test_posts_through_the_ledger_and_names_the_member_of_staff(
     )
 
     assert "Adjusted by -30. The balance is 70 now." in pages.text(answer)
-    assert answer.redirect_chain[-1][0] == pages.of(till.row())
+    assert answer.redirect_chain[-1][0] == pages.of(customer)
     [_, entry] = till.entries()
     assert (entry.type, entry.points, entry.balance_after) == ("adjust", Decimal(-30), Decimal(100 - 30))
     assert (entry.reason, entry.reference) == ("Goodwill", "complaint 7")
@@ -48,8 +48,9 @@ def test_works_from_the_account_too(adjuster: Browser, till: Till, definition: P
     page = adjuster.get(pages.of(till.row(), "adjust"))
     assert "Balance 100" in pages.text(page)
 
-    adjuster.post(pages.of(till.row(), "adjust"), form(definition, key=pages.hidden_key(page)))
+    answer = adjuster.post(pages.of(till.row(), "adjust"), form(definition, key=pages.hidden_key(page)))
 
+    assert answer["Location"] == pages.of(till.row())
     assert till.balance == 100 + 50
 
 

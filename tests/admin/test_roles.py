@@ -31,6 +31,7 @@ from rewards.models import VoucherRule
 from staff import audit, roles
 from staff.audit_models import Action, AuditEntry
 from staff.models import AdjustmentLimit, AdjustmentReason, AdjustmentRequest, AdjustmentSettings
+from tests.admin import pages
 from tests.admin.conftest import Browser, staff
 from tests.points.till import NOON, Till
 from tests.rewards.shop import Shop
@@ -143,6 +144,14 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "staff_adjustmentreason": {"view": {M, F, A, X}, "change": RULERS, "add": RULERS},
     "staff_adjustmentlimit": {"view": {M, F, A, X}, "change": {X}, "add": {X}, "remove": {X}},
     "staff_adjustmentsettings": {"view": {M, F, A, X}, "change": {X}, "add": {X}},
+}
+# What a customer's page offers beside its balances, holds, cards and entries.
+IN_PLACE = {
+    ("cards_customer", "adjust"): {"Adjust"},
+    ("cards_customer", "serve"): {"Award", "Redeem"},
+    ("points_pointaccount", "release"): {"Release"},
+    ("cards_card", "block"): {"Block", "Replace"},
+    ("points_pointtransaction", "reverse"): {"Reverse"},
 }
 # What can be done to several rows of a list.
 ACTIONS = {("notices_notice", "send_selected"): {S, M, X}}
@@ -336,6 +345,15 @@ def test_uses_the_till_or_not(role: str, rows: dict[str, Any], till: Till) -> No
 @pytest.mark.parametrize("role", sorted(ALL))
 def test_sees_the_dashboard_or_not(role: str, rows: dict[str, Any], till: Till) -> None:
     assert opens(somebody(role), address(DASHBOARD, rows, till)) == (role in {M, F, A, X})
+
+
+@pytest.mark.parametrize("role", sorted(ALL))
+def test_is_offered_on_a_customers_page_what_the_table_lets_it_do(role: str, rows: dict[str, Any], till: Till) -> None:
+    browser = somebody(role)
+    found = pages.in_place(browser.get(address("cards_customer_change", rows, till)))
+    said = [words for (table, verb), words in IN_PLACE.items() if role in READERS & TABLES[table][verb]]
+    assert {label.partition(",")[0] for label in found} == set().union(*said)
+    assert [where for where in found.values() if not opens(browser, where)] == []
 
 
 @pytest.mark.parametrize("role", sorted(ALL))

@@ -12,6 +12,7 @@ from exchange import running
 from exchange.models import Import
 from loyalty import console
 from loyalty.models import Program
+from points import ledger
 from points.models import PointAccount
 from reports import counting
 from staff.models import AdjustmentRequest
@@ -48,6 +49,43 @@ def test_blocks_and_replaces_a_card(desk: Desk, card: Card) -> None:
     desk.page.get_by_label("Reason").fill("Lost")
     desk.press("Replace")
     assert Card.objects.get(replaces=card).status == Card.Status.ACTIVE
+
+
+def test_helps_a_customer_without_leaving_the_page_for_good(desk: Desk, card: Card, till: Till) -> None:
+    till.award(100)
+    till.redeem(30, note=ledger.Note(reason="Order", actor="till", reference=255 * "7"))
+    record = console.address(card.customer)
+    desk.go(record)
+    desk.page.get_by_role("link", name=f"Block, {card.number}").click()
+    desk.page.get_by_label("Reason").fill("Lost")
+    desk.press("Block")
+    desk.page.wait_for_url(f"**{record}")
+    desk.page.get_by_text(f"Card {card.number} is blocked.").wait_for()
+    # There and back by the button that cancels.
+    desk.page.get_by_role("link", name=f"Replace, {card.number}").click()
+    desk.page.get_by_role("link", name="Cancel").click()
+    desk.page.wait_for_url(f"**{record}")
+    # However long what somebody wrote is, it does not push the link out of what is seen of the table.
+    link = desk.page.get_by_role("link", name="Reverse, #2")
+    edge = "link => link.closest('table').parentElement.getBoundingClientRect().right"
+    assert link.evaluate("link => link.getBoundingClientRect().right") < link.evaluate(edge)
+    link.click()
+    desk.page.get_by_label("Reason").fill("By mistake")
+    desk.press("Reverse")
+    desk.page.wait_for_url(f"**{record}")
+    desk.page.get_by_text("Reversed: +30 points.").wait_for()
+    desk.page.get_by_role("link", name="Redeem, Points").click()
+    # The cursor is in the form that the link named.
+    desk.page.wait_for_function("document.activeElement.name === 'redeem-points'")
+    desk.page.keyboard.type("20")
+    desk.page.keyboard.press("Enter")
+    desk.page.wait_for_url(f"**{record}#page")
+    assert till.history() == [("award", 100), ("redeem", -30), ("reverse", 30), ("redeem", -20)]
+    desk.look("record")
+    # On a telephone a row is a list, in which all of it is seen.
+    desk.page.set_viewport_size({"width": 390, "height": 1000})
+    cut = "cells => cells.filter(cell => cell.scrollHeight > cell.clientHeight + 1).map(cell => cell.innerText)"
+    assert desk.page.locator("[data-label]").evaluate_all(cut) == []
 
 
 def test_adjusts_with_the_approval_of_a_second_person(support: Desk, desk: Desk, card: Card, till: Till) -> None:

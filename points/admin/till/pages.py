@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 
 from cards import membership
 from cards.models import Customer
-from loyalty import console, errors
+from loyalty import console, errors, in_place
 from loyalty.models import Program
 from points.admin.adjusting import INCOMPLETE
 from points.admin.till import deeds, finding, showing
@@ -92,6 +92,8 @@ def customer(request: HttpRequest, slug: str, customer_id: uuid.UUID) -> HttpRes
     if today != known:
         return HttpResponseRedirect(_address(program, today))
     visit = _visit(request, program, today)
+    record = console.address(today) if request.user.has_perm("cards.view_customer") else None
+    back = record if in_place.is_from_customer(request) else None
     offered = {name: deeds.form(name, visit) for name in deeds.offered(visit)}
     sent = ""
     if request.method == "POST":
@@ -103,7 +105,7 @@ def customer(request: HttpRequest, slug: str, customer_id: uuid.UUID) -> HttpRes
         if form.is_valid() and (done := deeds.do(sent, form, visit)) is not None:
             messages.success(request, done.message)
             # To the top, where it says so: a browser keeps the place that the form was sent to.
-            return HttpResponseRedirect(f"{done.address or request.get_full_path()}#page")
+            return HttpResponseRedirect(f"{done.address or back or request.get_full_path()}#page")
     context = showing.sections(visit, at=timezone.now())
     context |= _services(offered, sent, context["rewards"])
     return _page(
@@ -117,7 +119,7 @@ def customer(request: HttpRequest, slug: str, customer_id: uuid.UUID) -> HttpRes
             "customer": today,
             "about": showing.about(today),
             "visit": visit,
-            "record": console.address(today) if request.user.has_perm("cards.view_customer") else None,
+            "record": record,
         },
     )
 
