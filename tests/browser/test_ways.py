@@ -1,9 +1,11 @@
 """What staff do most, as they do it: in a browser, with the keyboard where that is said."""
 
 import threading
+import time
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import Route
 
 from campaigns import awarding
 from campaigns.models import AwardCampaign, Segment
@@ -21,9 +23,18 @@ from tests.points.till import Till
 from tests.reports.recounted import counted
 
 
+def test_puts_the_cursor_in_the_search_field_however_late_the_scripts_are(desk: Desk) -> None:
+    def come_late(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    desk.page.route("**/alpine/*", come_late)
+    desk.go(reverse("admin:index"))
+    desk.page.wait_for_function("document.activeElement.name === 'q'", timeout=5000)
+
+
 def test_finds_a_customer_by_the_keyboard_alone(desk: Desk, card: Card, till: Till) -> None:
     till.award(100)
-    # The cursor is in the search field.
     desk.page.wait_for_function("document.activeElement.name === 'q'")
     desk.page.keyboard.type(card.customer.email or "")
     desk.page.keyboard.press("Enter")
