@@ -25,7 +25,7 @@ def show(page: console.TableAdmin, request: HttpRequest) -> HttpResponseBase:
         if answer is not None:
             return answer
     request.current_app = page.admin_site.name
-    context = {**page.admin_site.each_context(request), "opts": page.opts, "title": "Export", "form": form}
+    context = {**page.admin_site.each_context(request), "title": "Export", "form": form}
     return TemplateResponse(request, "admin/export.html", context)
 
 

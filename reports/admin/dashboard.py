@@ -23,8 +23,6 @@ from reports.dashboard import Dashboard
 PERMISSION = "reports.view_figure"
 PERIODS = {30: "30 days", 91: "13 weeks", 365: "12 months", 730: "2 years"}
 DEFAULT_DAYS = 91
-# Readable on the theme's light ground and on its dark one.
-GREY = "#7a818f"
 OPTIONS = json.dumps(
     {
         "animation": False,
@@ -32,15 +30,15 @@ OPTIONS = json.dumps(
         "maxBarThickness": 24,
         "datasets": {"bar": {"borderRadius": 3}, "line": {"borderWidth": 2, "pointStyle": False}},
         "interaction": {"mode": "index", "intersect": False},
-        "plugins": {"legend": {"align": "end", "labels": {"boxHeight": 8, "boxWidth": 8, "color": GREY}}},
+        "plugins": {"legend": {"align": "end", "labels": {"boxHeight": 8, "boxWidth": 8}}},
         "scales": {
-            "x": {"grid": {"display": False}, "ticks": {"color": GREY, "maxRotation": 0, "autoSkipPadding": 16}},
-            "y": {"beginAtZero": True, "grid": {}, "ticks": {"color": GREY, "maxTicksLimit": 6}},
+            "x": {"grid": {"display": False}, "ticks": {"maxRotation": 0, "autoSkipPadding": 16}},
+            "y": {"beginAtZero": True, "grid": {}, "ticks": {"precision": 0, "maxTicksLimit": 6}},
         },
     }
 )
-# The theme's colours: of what is to be seen first, and of what is beside it.
-MAIN, BESIDE = "var(--color-primary-600)", "var(--color-base-400)"
+# What is to be seen first, and what is beside it: of the theme's colours those that are seen on both of its grounds.
+MAIN, BESIDE = "var(--color-primary-600)", "var(--color-base-500)"
 
 
 class ChoiceForm(forms.Form):

@@ -1,6 +1,6 @@
 """Chromium, on the service as staff have it: pages are loaded whole, with their scripts and styles.
 
-`BROWSER_SHOTS` names a folder in which each page is left as a picture, at three widths.
+`BROWSER_SHOTS` names a folder in which each page is left as a picture, light and dark, at three widths.
 """
 
 import os

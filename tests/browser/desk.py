@@ -5,12 +5,14 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 WIDTHS = (1440, 1024, 390)
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 # How long a busy machine may take.
 PATIENCE = 120
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
@@ -64,17 +66,22 @@ class Desk:
             assert text in shown, (text, shown[:2000])
 
     def look(self, name: str) -> None:
-        """This will look at the page at each width: nothing is wider than the window, and at the smallest axe finds no
+        """This will look at the page in each scheme at each width: nothing is wider than the window, and axe finds no
         fault."""
-        for width in WIDTHS:
-            self.page.set_viewport_size({"width": width, "height": 1000})
-            self.page.wait_for_load_state("networkidle")
-            if shots := os.environ.get("BROWSER_SHOTS"):
-                self.page.screenshot(path=Path(shots) / f"{name}-{width}.png", full_page=True)
-            overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            assert overflow <= 0, (name, width, overflow)
-        self._check(name)
+        for scheme in SCHEMES:
+            self.wear(scheme)
+            for width in WIDTHS:
+                self.page.set_viewport_size({"width": width, "height": 1000})
+                self.page.wait_for_load_state("networkidle")
+                self._see(f"{name}-{scheme}-{width}")
         self.page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
+
+    def wear(self, scheme: Scheme) -> None:
+        """This will change the scheme by the theme's key: a page that answers a form cannot be loaded again."""
+        self.page.emulate_media(color_scheme=scheme)
+        if self.page.locator("html[x-data]").count():
+            while not self.page.locator(f"html.{scheme}").count():
+                self.page.keyboard.press("Control+e")
 
     def press(self, name: str) -> None:
         """This will press a button, and wait for the page that answers."""
@@ -94,7 +101,11 @@ class Desk:
                 return
         raise AssertionError(f"the keyboard does not come to {name}")
 
-    def _check(self, name: str) -> None:
+    def _see(self, name: str) -> None:
+        if shots := os.environ.get("BROWSER_SHOTS"):
+            self.page.screenshot(path=Path(shots) / f"{name}.png", full_page=True)
+        overflow = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, (name, overflow)
         found = Axe().run(self.page, options=RULES)
         faults = [
             f"{fault['id']}: {node['html'][:300]} {node['failureSummary']}"

@@ -1,9 +1,11 @@
 """What staff do most, as they do it: in a browser, with the keyboard where that is said."""
 
 import threading
+import time
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import Browser, Route
 
 from campaigns import awarding
 from campaigns.models import AwardCampaign, Segment
@@ -17,14 +19,39 @@ from points.models import PointAccount
 from reports import counting
 from staff.models import AdjustmentRequest
 from tests.admin import pages
-from tests.browser.desk import Desk
+from tests.browser.desk import SCHEMES, Desk
 from tests.points.till import Till
 from tests.reports.recounted import counted
+
+# Those of the axes and of the legends of all charts.
+COLOURS_OF_WORDS = """() => [...new Set(Object.values(Chart.instances).flatMap((chart) => [
+    chart.legend.options.labels.color, ...Object.values(chart.scales).map((axis) => axis.options.ticks.color)
+]))]"""
+
+
+def test_refuses_a_wrong_password(browser: Browser, address: str) -> None:
+    with Desk.opened(browser, address) as desk:
+        desk.go(reverse("admin:login"))
+        desk.look("login")
+        desk.page.get_by_label("Username").fill("nobody")
+        desk.page.get_by_label("Password").fill("wrong")
+        desk.press("Log in")
+        assert desk.page.get_by_text("Please enter the correct username").is_visible()
+        desk.look("login-refused")
+
+
+def test_puts_the_cursor_in_the_search_field_however_late_the_scripts_are(desk: Desk) -> None:
+    def come_late(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    desk.page.route("**/alpine/*", come_late)
+    desk.go(reverse("admin:index"))
+    desk.page.wait_for_function("document.activeElement.name === 'q'", timeout=5000)
 
 
 def test_finds_a_customer_by_the_keyboard_alone(desk: Desk, card: Card, till: Till) -> None:
     till.award(100)
-    # The cursor is in the search field.
     desk.page.wait_for_function("document.activeElement.name === 'q'")
     desk.page.keyboard.type(card.customer.email or "")
     desk.page.keyboard.press("Enter")
@@ -163,10 +190,15 @@ def test_reads_the_dashboard(desk: Desk, program: Program, till: Till) -> None:
     desk.go(f"{reverse('dashboard')}?points={till.account.definition.pk}&days=365")
     desk.says("Outstanding", "70")
     assert desk.page.locator("canvas.chart").count() >= 3
+    for scheme in SCHEMES:
+        desk.wear(scheme)
+        assert desk.page.evaluate(COLOURS_OF_WORDS) == [desk.page.evaluate("getComputedStyle(document.body).color")]
     desk.look("dashboard")
 
 
-@pytest.mark.parametrize("name", ["index", "ledger entries", "account", "rewards", "jobs", "till"])
+@pytest.mark.parametrize(
+    "name", ["index", "ledger entries", "account", "rewards", "jobs", "till", "customer at the till"]
+)
 def test_shows_pages_that_everybody_can_read(desk: Desk, program: Program, till: Till, name: str) -> None:
     till.award(100)
     account = PointAccount.objects.get(pk=till.account.id)
@@ -177,6 +209,7 @@ def test_shows_pages_that_everybody_can_read(desk: Desk, program: Program, till:
         "rewards": reverse("admin:rewards_reward_changelist"),
         "jobs": reverse("admin:jobs_jobrun_changelist"),
         "till": reverse("till_find", args=[program.slug]),
+        "customer at the till": reverse("till_customer", args=[program.slug, account.customer_id]),
     }
     desk.go(addresses[name])
     desk.look(name.replace(" ", "-"))
