@@ -1,6 +1,5 @@
 """What became of each customer of a campaign: a page at a time by an index, and as a table to download."""
 
-import csv
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,13 +13,12 @@ from django.utils.html import format_html
 
 from campaigns.admin import words
 from campaigns.models import AwardCampaign, CampaignCustomer
+from exchange.admin import exporting
 from loyalty import console, ids
 
 SHOWN = 50
 PAGE = 2_000
-HEADERS = ["customer", "external_id", "email", "name", "state", "points", "transaction", "not_taken_back", "why"]
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+HEADERS = ("customer", "external_id", "email", "name", "state", "points", "transaction", "not_taken_back", "why")
 
 Row = CampaignCustomer
 
@@ -55,11 +53,8 @@ def may_download(request: HttpRequest) -> bool:
 def download(request: HttpRequest, campaign: AwardCampaign) -> StreamingHttpResponse:
     """This will send the table of customers in one state, or in all, as it is read."""
     state = request.GET.get("state", "")
-    rows = _lines(campaign, state if state in Row.State.values else "")
-    answer = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="campaign-{campaign.pk}.csv"'
-    answer["Cache-Control"] = "no-store"
-    return answer
+    rows = _rows(campaign, state if state in Row.State.values else "")
+    return exporting.csv_answer(HEADERS, rows, name=f"campaign-{campaign.pk}")
 
 
 def _after(campaign: AwardCampaign, state: str, after: str) -> QuerySet[Row]:
@@ -113,25 +108,16 @@ def _download_address(campaign: AwardCampaign, state: str) -> str:
     return f"{address}?{urlencode({'state': state})}" if state else address
 
 
-class _Line:
-    """A file that hands on what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _lines(campaign: AwardCampaign, state: str) -> Iterator[str]:
-    """This will write line after line, reading a page of rows at a time."""
-    writer = csv.writer(_Line())
-    yield writer.writerow(HEADERS)
+def _rows(campaign: AwardCampaign, state: str) -> Iterator[list[Any]]:
+    """This will answer row after row, reading a page of them at a time."""
     after = ""
     while rows := list(_after(campaign, state, after)[:PAGE]):
         for row in rows:
-            yield writer.writerow([_plain(cell) for cell in _cells(campaign, row)])
+            yield _cells(campaign, row)
         after = _place(rows[-1], state)
 
 
-def _cells(campaign: AwardCampaign, row: Row) -> list[str]:
+def _cells(campaign: AwardCampaign, row: Row) -> list[Any]:
     customer = row.customer
     return [
         ids.public("cus", row.customer_id),
@@ -139,13 +125,8 @@ def _cells(campaign: AwardCampaign, row: Row) -> list[str]:
         customer.email or "",
         customer.name,
         row.state,
-        f"{campaign.points:f}" if row.entry_id else "0",
+        campaign.points if row.entry_id else 0,
         ids.public("txn", row.entry_id) if row.entry_id else "",
-        f"{row.shortfall:f}",
+        row.shortfall,
         row.refusal,
     ]
-
-
-def _plain(cell: str) -> str:
-    """This will write a cell so that no spreadsheet works it out."""
-    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
