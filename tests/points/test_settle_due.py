@@ -65,6 +65,15 @@ def test_writes_what_fell_due_in_every_programme_and_definition(program: Program
     assert breaches(program) | breaches(other) == set()
 
 
+def test_looks_at_all_accounts_however_many_blocks_they_lie_on(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = untouched(program, 120)
+    monkeypatch.setattr(due, "PAGE", 1)
+    assert run() == (2 * 120, 120)
+    assert all(till.balance == 0 for till in made)
+
+
 def test_leaves_alone_what_is_not_due(program: Program) -> None:
     till = Till(make_account(program))
     till.award(100, expires_at=after(11), at=THEN)
