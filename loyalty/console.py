@@ -1,8 +1,9 @@
 """What the pages of the admin share: how they count, how they write times and points, and the page that asks first."""
 
+import contextlib
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -60,17 +61,28 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
+@contextlib.contextmanager
+def _written_by_hand() -> Iterator[None]:
+    """This will refuse what no form sends: a NUL character, or a year that is none."""
+    try:
+        yield
+    except (ValueError, OverflowError) as failure:
+        raise IncorrectLookupParameters from failure
+
+
 class CappedList(ChangeList):
     """A list that shows how many rows there are at its foot alone."""
 
     result_list: Any
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **options: Any) -> models.QuerySet:
+        # A search may look something up before the list is read.
+        with _written_by_hand():
+            return super().get_queryset(request, *args, **options)
+
     def get_results(self, request: HttpRequest) -> None:
-        try:
+        with _written_by_hand():
             super().get_results(request)
-        except (ValueError, OverflowError) as failure:
-            # Somebody wrote the address by hand: a NUL character, or a year that is none.
-            raise IncorrectLookupParameters from failure
         # The head would say that the capped count is all there is.
         self.full_result_count = self.result_count
 
