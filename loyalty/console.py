@@ -37,6 +37,7 @@ MOST_COUNTED = 1000
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
 LONGEST_ACTOR = names.LONGEST_ACTOR
 MOST_LINES = 100
+LONGEST_SEARCH = 255
 
 
 class CappedPaginator(Paginator):
@@ -186,6 +187,14 @@ class TableAdmin(ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CappedList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
+    ) -> tuple[models.QuerySet, bool]:
+        # Each word is looked for in each field, and nothing that is searched is longer.
+        if len(search_term) > LONGEST_SEARCH:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if change:
