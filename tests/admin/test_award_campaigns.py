@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.urls import reverse
 
-from campaigns import awarding
+from campaigns import awarding, campaigns
 from campaigns.models import AwardCampaign, CampaignCustomer, CampaignDeed, CampaignShare, CustomerList, Segment
 from cards.models import Customer
 from jobs.models import JobRun
@@ -20,6 +20,7 @@ from points.models import AccountRef, PointDefinition
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
 from tests.factories import CustomerFactory
+from tests.points.threads import Waiting
 from tests.points.till import NOON, Till
 
 LOOKS = ["view_segment", "view_awardcampaign", "view_customer", "view_pointtransaction"]
@@ -233,6 +234,20 @@ def test_is_not_edited_once_it_was_started(
     assert maker.post(pages.of(campaign), values).status_code == 403
     work()
     assert AwardCampaign.objects.get(pk=campaign.pk).points == 50
+
+
+def test_says_so_where_it_is_started_while_it_is_edited(
+    maker: Browser, campaign: AwardCampaign, customer: Customer
+) -> None:
+    values = campaign_values(campaign.segment, campaign.definition, points="5000")
+    version = campaign.segment.version
+    with transaction.atomic():
+        campaigns.start(campaign_id=campaign.pk, segment_version=version, actor="staff:stella", at=NOON)
+        edit = Waiting(lambda: maker.post(pages.of(campaign), values, follow=True))
+
+    assert "This cannot be done with the campaign as it is now." in pages.text(edit.result())
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.points) == ("running", 50)
 
 
 def test_pauses_resumes_and_cancels_and_says_who_did(
