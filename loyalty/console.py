@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psycopg2.errors
 from django import forms
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -16,7 +17,7 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -267,7 +268,15 @@ class TableAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         one_button = {"show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().changeform_view(request, object_id, form_url, one_button | (extra_context or {}))
+        context = one_button | (extra_context or {})
+        show = functools.partial(super().changeform_view, request, object_id, form_url, context)
+        try:
+            return show()
+        except IntegrityError as failure:
+            if not isinstance(failure.__cause__, psycopg2.errors.UniqueViolation):
+                raise
+            # Somebody has saved the same since the form was looked at: it says so when it is looked at again.
+            return show()
 
     def fetch(self, request: HttpRequest, object_id: str) -> Any:
         """This will answer the row that a page's address names.

@@ -103,6 +103,15 @@ def test_makes_a_segment_and_counts_it(maker: Browser, program: Program, till: T
     assert "Balance 100 or more; No card" in page
 
 
+def test_says_so_where_another_makes_the_same_at_once(maker: Browser, program: Program) -> None:
+    with transaction.atomic():
+        Segment.objects.create(program=program, name="Regulars", changed_by="staff:max", changed_at=NOON)
+        second = Waiting(lambda: maker.post(pages.adding(Segment), segment_values(program), follow=True))
+
+    assert "The programme has a segment of this name already." in pages.text(second.result())
+    assert Segment.objects.filter(program=program, name="Regulars").count() == 1
+
+
 def test_counts_each_change_of_a_segment(maker: Browser, segment: Segment) -> None:
     answer = maker.post(pages.of(segment), segment_values(segment.program, name="Everybody", balance_least="5"))
     assert answer.status_code == 302, pages.text(answer)
