@@ -82,6 +82,15 @@ def start(*, campaign_id: uuid.UUID, segment_version: int, actor: str, at: datet
     return retry.run(once)
 
 
+def hold_draft(campaign_id: uuid.UUID) -> None:
+    """This will lock a draft, so that nobody starts it before the caller's transaction ends.
+
+    Raises:
+        NotNow: it is no draft any more.
+    """
+    _turn(campaign_id, State.DRAFT)
+
+
 def end_of_points(campaign: AwardCampaign, *, at: datetime.datetime) -> datetime.datetime | None:
     """This will answer when the points of a campaign end that is started then; None: as the definition says."""
     zone = ZoneInfo(campaign.program.timezone)

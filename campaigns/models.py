@@ -15,7 +15,7 @@ from loyalty import ids
 from loyalty.models import Program
 from points.expiry import MAX_DAYS
 from points.models import PointDefinition
-from points.numbers import points_field
+from points.numbers import MAX_DIGITS, points_field
 
 LONGEST_ACTOR = 150
 
@@ -272,6 +272,11 @@ class CampaignCustomer(models.Model):
         return str(self.customer_id)
 
 
+def _sum_field() -> models.DecimalField:
+    """This will make a column for points of many customers, each of whom may have as many as an account holds."""
+    return models.DecimalField(max_digits=2 * MAX_DIGITS, decimal_places=2, default=0)
+
+
 class CampaignShare(models.Model):
     """What one run of a worker did of a campaign. It locks this row in each of its transactions: whoever holds all
     shares of a campaign knows that nobody is at it, and two workers do not wait for each other."""
@@ -282,9 +287,9 @@ class CampaignShare(models.Model):
     refused = models.PositiveIntegerField(default=0)
     undone = models.PositiveIntegerField(default=0)
     kept = models.PositiveIntegerField(default=0)
-    points_awarded = points_field(default=0)
-    points_taken = points_field(default=0)
-    points_short = points_field(default=0)
+    points_awarded = _sum_field()
+    points_taken = _sum_field()
+    points_short = _sum_field()
     refusals = models.JSONField(default=dict, help_text="How many were refused, by why.")
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 import uuid
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from django.db.models import Case, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from cards import membership
-from cards.models import Card, Customer
+from cards.models import LIKE_OUR_ID, Card, Customer
 from events import outbox
 from events.models import EventType
 from loyalty import errors, retry
@@ -43,7 +44,8 @@ class Member:
 
 def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
     """This will make those of the people customers who are not, give a card to those who have none, and answer all of
-    them by the shop's own id, except those whose e-mail address another customer has. Who is there stays as they are.
+    them by the shop's own id, except those whose e-mail address another customer has, or whose id looks like one of
+    ours. Who is there stays as they are.
 
     Raises:
         errors.Unavailable: the database does not answer; what was done so far stays.
@@ -54,11 +56,16 @@ def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
     for start in range(0, len(everybody), BATCH):
         batch = everybody[start : start + BATCH]
         members |= _find(program, batch)
-        missing = [person for person in batch if person.external_id not in members]
+        missing = [p for p in batch if p.external_id not in members and not looks_like_ours(p.external_id)]
         if missing:
             drawn = retry.run(functools.partial(_make, program, missing))
             members |= _find(program, missing, drawn)
     return members
+
+
+def looks_like_ours(external_id: str) -> bool:
+    """This will tell whether what should be the shop's own id of a customer looks like one of this service."""
+    return re.match(LIKE_OUR_ID, external_id) is not None
 
 
 def _find(program: Program, people: Sequence[Person], drawn: frozenset[uuid.UUID] = frozenset()) -> dict[str, Member]:

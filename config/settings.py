@@ -171,6 +171,7 @@ MIDDLEWARE = [
     "loyalty.languages.speak",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "loyalty.page_middleware.Sizes",
     "loyalty.page_middleware.Sessions",
     "loyalty.page_middleware.Forms",
     "loyalty.page_middleware.Users",

@@ -26,8 +26,9 @@ MOST_ROWS = 1_000_000
 MOST_COLUMNS = 100
 # As many characters as a cell of Excel holds.
 LONGEST_CELL = 32_767
-# Of text between two line breaks.
-_LONGEST_LINE = 1 << 20
+# Of text between two line breaks: more than as many cells as a row may have, each as long as it may be and full of
+# quotes. So a longer line is a row with a fault, whatever comes after that.
+_LONGEST_LINE = 8 << 20
 # Of XML between two rows of a sheet, or before and after them: what is read at once.
 _LONGEST_ROW = 4 << 20
 _BLOCK = 1 << 18
@@ -83,20 +84,26 @@ def _read_csv(file: IO[bytes]) -> Iterator[Line]:
     rows = csv.reader(_lines(text.readline), delimiter=delimiter, strict=True)
     number = 0
     while True:
-        number += 1
+        number, read = number + 1, rows.line_num
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error:
-            # The reader goes on with the line after this.
-            yield Line(number, fault="The row is not CSV: a quote is missing, or a cell is too long.")
+            # The reader goes on with the line after those that it took for one row.
+            count = rows.line_num - read
+            lines = f" {count:,} lines of the file are taken for this row." if count > 1 else ""
+            yield Line(number, fault=f"The row is not CSV: a quote is missing, or a cell is too long.{lines}")
         else:
             yield _line(number, cells)
 
 
 def _lines(readline: Callable[[int], str]) -> Iterator[str]:
+    """This will answer the lines, of one that is too long its beginning: the rest of it is no row of its own."""
     while line := readline(_LONGEST_LINE):
+        rest = line
+        while not rest.endswith(("\n", "\r")) and (rest := readline(_LONGEST_LINE)):
+            pass
         yield line
 
 

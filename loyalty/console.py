@@ -1,12 +1,14 @@
 """What the pages of the admin share: how they count, how they write times and points, and the page that asks first."""
 
+import contextlib
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import psycopg2.errors
 from django import forms
 from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -15,7 +17,7 @@ from django.contrib.admin.views.main import SEARCH_VAR
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db import models
+from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -34,6 +36,7 @@ from staff.audit import Action
 MOST_COUNTED = 1000
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
 LONGEST_ACTOR = names.LONGEST_ACTOR
+LONGEST_SEARCH = 255
 
 
 class CappedPaginator(Paginator):
@@ -58,17 +61,28 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
+@contextlib.contextmanager
+def _written_by_hand() -> Iterator[None]:
+    """This will refuse what no form sends: a NUL character, or a year that is none."""
+    try:
+        yield
+    except (ValueError, OverflowError) as failure:
+        raise IncorrectLookupParameters from failure
+
+
 class CappedList(ChangeList):
     """A list that shows how many rows there are at its foot alone."""
 
     result_list: Any
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **options: Any) -> models.QuerySet:
+        # A search may look something up before the list is read.
+        with _written_by_hand():
+            return super().get_queryset(request, *args, **options)
+
     def get_results(self, request: HttpRequest) -> None:
-        try:
+        with _written_by_hand():
             super().get_results(request)
-        except (ValueError, OverflowError) as failure:
-            # Somebody wrote the address by hand: a NUL character, or a year that is none.
-            raise IncorrectLookupParameters from failure
         # The head would say that the capped count is all there is.
         self.full_result_count = self.result_count
 
@@ -137,6 +151,14 @@ class TableAdmin(ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CappedList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
+    ) -> tuple[models.QuerySet, bool]:
+        # Each word is looked for in each field, and nothing that is searched is longer.
+        if len(search_term) > LONGEST_SEARCH:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if change:
@@ -209,7 +231,15 @@ class TableAdmin(ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         one_button = {"show_save_and_continue": False, "show_save_and_add_another": False}
-        return super().changeform_view(request, object_id, form_url, one_button | (extra_context or {}))
+        context = one_button | (extra_context or {})
+        show = functools.partial(super().changeform_view, request, object_id, form_url, context)
+        try:
+            return show()
+        except IntegrityError as failure:
+            if not isinstance(failure.__cause__, psycopg2.errors.UniqueViolation):
+                raise
+            # Somebody has saved the same since the form was looked at: it says so when it is looked at again.
+            return show()
 
     def fetch(self, request: HttpRequest, object_id: str) -> Any:
         """This will answer the row that a page's address names.

@@ -123,7 +123,9 @@ class _Run(abc.ABC):
         self.tally.new_customers = sum(member.is_new for member in self.members.values())
         for row in purchases:
             if row.customer not in self.members:
-                self._refuse(row, "Another customer has this e-mail address.")
+                is_ours = enrolment.looks_like_ours(row.customer)
+                why = "The customer is not the shop's own id: it looks like one of this service."
+                self._refuse(row, why if is_ours else "Another customer has this e-mail address.")
         return [row for row in purchases if row.customer in self.members]
 
     def compare(self, purchases: Sequence[Purchase]) -> list[Purchase]:

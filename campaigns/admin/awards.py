@@ -169,9 +169,24 @@ class AwardCampaignAdmin(console.TableAdmin):
         sections = {} if campaign is None or not self.has_view_permission(request) else _sections(campaign)
         return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except campaigns.NotNow as refusal:
+            # It was started after the form had been read.
+            messages.error(request, refusal.message)
+            return HttpResponseRedirect(request.path)
+
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         with transaction.atomic():
             if change:
+                campaigns.hold_draft(obj.pk)
                 # All that the form has: what the chosen expiry has no use for was emptied without having been typed.
                 obj.save(update_fields=sorted(set(form.cleaned_data) - {"program"}))
             else:

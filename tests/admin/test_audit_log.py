@@ -365,6 +365,7 @@ def test_is_filtered_by_programme_action_person_and_day(
     # Somebody wrote the address by hand.
     for nonsense in ("nobody", "-1", "9" * 30, "\N{SUPERSCRIPT TWO}"):
         assert listed(user=nonsense) == []
+    assert auditor.get(pages.listing(AuditEntry), {"q": "\0"}).status_code == 302
 
 
 def test_says_points_exactly(till: Till, program: Program, customer: Customer, superuser: Browser) -> None:

@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.urls import reverse
 
-from campaigns import awarding
+from campaigns import awarding, campaigns
 from campaigns.models import AwardCampaign, CampaignCustomer, CampaignDeed, CampaignShare, CustomerList, Segment
 from cards.models import Customer
 from jobs.models import JobRun
@@ -20,6 +20,7 @@ from points.models import AccountRef, PointDefinition
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
 from tests.factories import CustomerFactory
+from tests.points.threads import Waiting
 from tests.points.till import NOON, Till
 
 LOOKS = ["view_segment", "view_awardcampaign", "view_customer", "view_pointtransaction"]
@@ -100,6 +101,15 @@ def test_makes_a_segment_and_counts_it(maker: Browser, program: Program, till: T
     assert "Alice Adams" in page
     assert "Bob" not in page
     assert "Balance 100 or more; No card" in page
+
+
+def test_says_so_where_another_makes_the_same_at_once(maker: Browser, program: Program) -> None:
+    with transaction.atomic():
+        Segment.objects.create(program=program, name="Regulars", changed_by="staff:max", changed_at=NOON)
+        second = Waiting(lambda: maker.post(pages.adding(Segment), segment_values(program), follow=True))
+
+    assert "The programme has a segment of this name already." in pages.text(second.result())
+    assert Segment.objects.filter(program=program, name="Regulars").count() == 1
 
 
 def test_counts_each_change_of_a_segment(maker: Browser, segment: Segment) -> None:
@@ -233,6 +243,20 @@ def test_is_not_edited_once_it_was_started(
     assert maker.post(pages.of(campaign), values).status_code == 403
     work()
     assert AwardCampaign.objects.get(pk=campaign.pk).points == 50
+
+
+def test_says_so_where_it_is_started_while_it_is_edited(
+    maker: Browser, campaign: AwardCampaign, customer: Customer
+) -> None:
+    values = campaign_values(campaign.segment, campaign.definition, points="5000")
+    version = campaign.segment.version
+    with transaction.atomic():
+        campaigns.start(campaign_id=campaign.pk, segment_version=version, actor="staff:stella", at=NOON)
+        edit = Waiting(lambda: maker.post(pages.of(campaign), values, follow=True))
+
+    assert "This cannot be done with the campaign as it is now." in pages.text(edit.result())
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.points) == ("running", 50)
 
 
 def test_pauses_resumes_and_cancels_and_says_who_did(

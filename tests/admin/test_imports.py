@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -198,3 +199,16 @@ def test_shows_how_far_an_import_is(importer: Browser, program: Program) -> None
     assert "Import the rows" not in pages.text(page)
     assert "Cancel the import" in pages.text(page)
     importer.post(pages.of(upload, "cancel"))
+
+
+@pytest.mark.parametrize("path", ["/admin/exchange/import/add/", "/admin/login/", "/notices/nothing"])
+def test_refuses_a_file_that_is_far_too_large_before_it_is_read(client: Client, path: str) -> None:
+    unread = io.BytesIO(b"x")
+    kind = "multipart/form-data; boundary=x"
+
+    sent = {"CONTENT_LENGTH": str(1 << 30), "wsgi.input": unread}
+    answer = client.generic("POST", path, b"", content_type=kind, **sent)
+
+    assert answer.status_code == 413
+    assert "A file may have 50 MB." in answer.content.decode()
+    assert unread.tell() == 0

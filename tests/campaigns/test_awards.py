@@ -124,6 +124,19 @@ def test_refuses_points_beyond_what_an_account_can_hold(
     assert (told.awarded, told.refused, told.waiting, told.percent) == (1, 1, 0, 100)
 
 
+def test_adds_up_more_points_than_one_account_can_hold(
+    program: Program, definition: PointDefinition, alice: Customer, bob: Customer
+) -> None:
+    most = 10**15 - 1
+    campaign = start(make_campaign(make_segment(program), definition, points=most))
+    assert work() == awarding.Tally(awarded=2)
+    assert report.of(campaign).points_awarded == 2 * most
+    undo(campaign)
+    assert work() == awarding.Tally(undone=2)
+    assert report.of(campaign).points_taken == 2 * most
+    assert breaches(program) == set()
+
+
 def test_points_end_as_the_definition_says_on_a_date_or_after_days(
     clock: time_machine.Traveller, program: Program, alice: Customer
 ) -> None:

@@ -60,8 +60,21 @@ def test_tells_what_is_wrong_with_a_customer(shop: Shop, row: str, fault: tuple[
 def test_spoils_no_rows_after_a_quote_that_is_never_closed(shop: Shop) -> None:
     upload = shop.check("customers", 'external_id,name\na,"open\n' + "b,B\n" * 50_000 + "c,C\n")
 
-    assert shop.faults(upload)[0] == (2, "", "The row is not CSV: a quote is missing, or a cell is too long.")
+    [fault, *_] = shop.faults(upload)
+    # As many as a cell could hold, and the one in which it became too long.
+    lines = 1 + (131_072 - len("open\n")) // len("b,B\n") + 1
+    swallowed = f"{lines:,} lines of the file are taken for this row."
+    assert fault == (2, "", f"The row is not CSV: a quote is missing, or a cell is too long. {swallowed}")
     assert counts(upload)[0] == 2
+
+
+def test_takes_the_rest_of_a_line_that_is_too_long_for_no_row(shop: Shop) -> None:
+    for length in range(20, 25):
+        line = "x" * (1 << length) + "smuggled,Smuggled"
+        upload = shop.check("customers", f"external_id,name\na,{line}\nlast,L\n")
+
+        assert [row for row, _, _ in shop.faults(upload)] == [2]
+        assert counts(upload) == (1, 0, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from cards import enrolment
 from cards.models import Card, Customer
+from loyalty import ids
 from points import definitions
 from tests.points.importing.shop import ALICE, ALICE_AND_BOB, BOB, Shop, in_thread
 
@@ -37,6 +38,16 @@ def test_does_not_take_one_person_for_another_by_the_address(shop):
     shop.run("customer,date,amount,email\nmallory,2026-01-10,5.00,Alice@example.com\nbob,2026-01-10,5.00,\n")
     assert shop.bad() == [(2, "Another customer has this e-mail address.", "mallory,2026-01-10,5.00,Alice@example.com")]
     assert shop.balances() == {"bob": 10}
+
+
+def test_makes_nobody_of_an_id_of_this_service(shop):
+    alice = Customer.objects.create(program=shop.program, name="Alice")
+    ours = ids.public("cus", alice.pk)
+    shop.run(f"customer_id,date,amount\n{ours},2026-01-10,5.00\nbob,2026-01-10,5.00\n")
+    why = "The customer is not the shop's own id: it looks like one of this service."
+    assert shop.bad() == [(2, why, f"{ours},2026-01-10,5.00")]
+    assert shop.balances() == {"bob": 10}
+    assert Customer.objects.filter(program=shop.program).count() == 2
 
 
 def test_draws_again_where_a_card_has_the_number(shop, monkeypatch):
