@@ -1,7 +1,6 @@
 """Award campaigns: made, looked at, started, watched, paused, cancelled and undone."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -11,20 +10,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
-from unfold import widgets
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from campaigns import campaigns, report, segments, tasks
-from campaigns.admin import results, words
+from campaigns import campaigns, segments, tasks
+from campaigns.admin import results, telling, words
+from campaigns.admin.forms import CampaignForm, StartForm, UndoForm
 from campaigns.admin.segments import told
 from campaigns.conditions import Conditions
 from campaigns.models import AwardCampaign
 from cards.admin import deeds
 from loyalty import console, errors
-from points.expiry import ExpiryPolicy
 
 State = AwardCampaign.State
 Expiry = AwardCampaign.Expiry
@@ -48,54 +46,6 @@ _DEEDS = {
     State.UNDOING: ("customers",),
     State.UNDONE: ("customers",),
 }
-
-
-class CampaignForm(forms.ModelForm):
-    class Meta:
-        model = AwardCampaign
-        fields = (
-            "program",
-            "name",
-            "reason",
-            "segment",
-            "definition",
-            "points",
-            "expiry",
-            "expires_on",
-            "expires_after_days",
-            "tells_customers",
-        )
-
-    def clean(self) -> dict[str, Any]:
-        """This will refuse what is another programme's, and points that cannot be awarded."""
-        values = super().clean() or {}
-        program = values.get("program") or (self.instance.program if self.instance.program_id else None)
-        definition, points = values.get("definition"), values.get("points")
-        for field in ("segment", "definition"):
-            if program is not None and values.get(field) is not None and values[field].program_id != program.pk:
-                self.add_error(field, "It is another programme's.")
-        if definition is not None and points is not None and points != round(points, definition.decimal_places):
-            self.add_error("points", f"{definition} have {definition.decimal_places or 'no'} decimals.")
-        for kind, field in ((Expiry.DATE, "expires_on"), (Expiry.DAYS, "expires_after_days")):
-            if values.get("expiry") != kind:
-                # What was typed before another way was chosen.
-                values[field] = None
-            elif values.get(field) is None and field not in self.errors:
-                self.add_error(field, "Say when.")
-        return values
-
-
-class StartForm(forms.Form):
-    # What was looked at is what is started.
-    segment_version = forms.IntegerField(widget=forms.HiddenInput)
-
-
-class UndoForm(forms.Form):
-    reason = forms.CharField(
-        max_length=255,
-        widget=widgets.UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
-        help_text="Customers see it in the history of their points.",
-    )
 
 
 @admin.register(AwardCampaign)
@@ -166,7 +116,7 @@ class AwardCampaignAdmin(console.TableAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         campaign = self.get_object(request, object_id)
-        sections = {} if campaign is None or not self.has_view_permission(request) else _sections(campaign)
+        sections = {} if campaign is None or not self.has_view_permission(request) else telling.sections(campaign)
         return super().change_view(request, object_id, form_url, sections | (extra_context or {}))
 
     def changeform_view(
@@ -198,7 +148,7 @@ class AwardCampaignAdmin(console.TableAdmin):
         campaign = self.fetch(request, str(object_id))
         if not self.has_view_permission(request, campaign):
             return HttpResponse(status=403)
-        return TemplateResponse(request, "admin/campaign_figures.html", {"progress": _progress(campaign)})
+        return TemplateResponse(request, "admin/campaign_figures.html", {"progress": telling.progress(campaign)})
 
     def download(self, request: HttpRequest, object_id: Any) -> HttpResponseBase:
         """This will send what became of a campaign's customers as a table."""
@@ -310,7 +260,7 @@ class AwardCampaignAdmin(console.TableAdmin):
             deed="Take back the points",
             explanation="Each award is reversed. Where a customer has spent the points, the definition decides: "
             f"{campaign.definition.get_clawback_display().lower()}. It cannot be stopped, or undone.",
-            facts=_facts(campaign),
+            facts=telling.facts(campaign),
             is_danger=True,
         )
 
@@ -364,8 +314,8 @@ class AwardCampaignAdmin(console.TableAdmin):
                 ("How many", words.customers(found.count)),
                 ("Points each", words.points(campaign.points, campaign.definition)),
                 ("Points in all", cost),
-                ("They expire", _end(campaign)),
-                ("E-mail", _mail(campaign)),
+                ("They expire", telling.end(campaign)),
+                ("E-mail", telling.mail(campaign)),
             ],
         }
         return TemplateResponse(request, "admin/campaign_preview.html", context)
@@ -395,7 +345,7 @@ class AwardCampaignAdmin(console.TableAdmin):
             title=f"{deed}?",
             deed=deed,
             explanation=explanation,
-            facts=_facts(campaign),
+            facts=telling.facts(campaign),
             is_danger=is_danger,
         )
 
@@ -409,92 +359,3 @@ def _done(form: forms.Form, deed: Callable[[], Any]) -> bool:
         return True
 
     return bool(deeds.run(form, both))
-
-
-def _facts(campaign: AwardCampaign) -> list[tuple[str, Any]]:
-    far = report.of(campaign)
-    return [
-        ("Campaign", campaign),
-        ("Programme", campaign.program),
-        ("State", campaign.get_state_display()),
-        ("Awarded", words.customers(far.awarded)),
-        ("Waiting", words.customers(far.waiting)),
-    ]
-
-
-def _end(campaign: AwardCampaign) -> str:
-    match campaign.expiry:
-        case Expiry.DATE:
-            return f"After {campaign.expires_on}"
-        case Expiry.DAYS:
-            return f"{campaign.expires_after_days} days after the start"
-    definition = campaign.definition
-    policy = definition.get_expiry_policy_display().lower()
-    has_count = definition.expiry_policy in (ExpiryPolicy.MONTHS, ExpiryPolicy.DAYS, ExpiryPolicy.INACTIVITY)
-    return f"As {definition} do: {f'{definition.expiry_count} {policy}' if has_count else policy}"
-
-
-def _mail(campaign: AwardCampaign) -> str:
-    return "Each customer who has not unsubscribed is told" if campaign.tells_customers else "Nobody is told"
-
-
-def _sections(campaign: AwardCampaign) -> dict[str, Any]:
-    """This will answer what stands around a campaign's form: how far it is, and who did what with it."""
-    done = campaign.deeds.order_by("-id")[:50]
-    rows = [[console.moment(one.done_at, campaign.program), one.deed, one.actor] for one in done]
-    sections: dict[str, Any] = {
-        "tables": [{"title": "Who did what", "table": {"headers": ["When", "What", "Who"], "rows": rows}}]
-        if rows
-        else []
-    }
-    if campaign.started_at is None:
-        return sections
-    return sections | {"progress": _progress(campaign)}
-
-
-def _progress(campaign: AwardCampaign) -> dict[str, Any]:
-    far = report.of(campaign)
-    is_undo = campaign.state in (State.UNDOING, State.UNDONE)
-    return {
-        "state": campaign.state,
-        "is_moving": campaign.state in (State.RUNNING, State.UNDOING),
-        "address": reverse("admin:campaigns_awardcampaign_progress", args=[campaign.pk]),
-        "percent": far.percent_undone if is_undo else far.percent,
-        "title": campaign.get_state_display(),
-        "explanation": _explained(campaign),
-        "facts": _figures(campaign, far),
-    }
-
-
-def _explained(campaign: AwardCampaign) -> str:
-    if campaign.state == State.RUNNING and campaign.frozen_at is None:
-        return "Whom it is for is being written down; more customers may be to come."
-    if campaigns.is_undoable(campaign, at=timezone.now()):
-        until = console.moment(campaign.ended_at and campaign.ended_at + campaigns.UNDO_WITHIN, campaign.program)
-        return f"It can be undone until {until}."
-    return ""
-
-
-def _figures(campaign: AwardCampaign, far: report.Report) -> list[tuple[str, Any]]:
-    def points(value: Decimal) -> str:
-        return words.points(value, campaign.definition)
-
-    figures: list[tuple[str, Any]] = [
-        ("For", words.conditions(Conditions.read(campaign.conditions), campaign.program)),
-        ("Customers", f"{far.customers:,}"),
-        ("Awarded", f"{far.awarded:,} ({points(far.points_awarded)} points)"),
-        ("Waiting", f"{far.waiting:,}"),
-        ("Refused", f"{far.refused:,}"),
-    ]
-    if campaign.undo_reason:
-        figures += [
-            ("Undone", f"{far.undone:,} ({points(far.points_taken)} points)"),
-            ("Not undone", f"{far.kept:,}"),
-            ("Spent before", f"{points(far.points_short)} points could not be taken back"),
-        ]
-    figures += [(why, f"{count:,}") for why, count in sorted(far.refusals.items())]
-    return [
-        *figures,
-        ("Points now", words.cost(far.cost, campaign.definition, campaign.program)),
-        ("Started by", campaign.actor),
-    ]
