@@ -96,7 +96,7 @@ class Desk:
         written_at = timezone.now()
         books = {
             account_id: Book(
-                account=dataclasses.replace(row),
+                account=row.copy(),
                 definition=self.refs[account_id].definition,
                 zone=ZoneInfo(self.refs[account_id].program.timezone),
                 written_at=written_at,
@@ -192,7 +192,7 @@ class Counter:
         else:
             entry = entering.enter(book, posting, at)
         if entry is not None:
-            entry.serial = cast(int, facts.serial)
+            entry.serial = cast(int, facts.serial)  # None: as it is written.
             if self.is_counted:
                 _count(book.account, at)
         return entry

@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import datetime
+import operator
 import uuid
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -51,8 +52,14 @@ class Snapshot:
         """This will answer the account's time, which never goes back: `at`, or when something last happened to it."""
         return max(at, self.effective_at or at, self.tier_since or at)
 
+    def copy(self) -> "Snapshot":
+        """This will answer another one that says the same."""
+        return Snapshot(*_columns(self))
+
 
 SNAPSHOT_COLUMNS = [field.name for field in dataclasses.fields(Snapshot)]
+# Many times as fast as `dataclasses.replace`.
+_columns = operator.attrgetter(*SNAPSHOT_COLUMNS)
 
 
 @dataclasses.dataclass(slots=True)

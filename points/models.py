@@ -15,6 +15,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.base import ModelState
 from django.db.models.functions import Coalesce, Now
+from django.utils.functional import cached_property
 
 from cards.models import Card, Customer
 from loyalty import ids
@@ -230,7 +231,8 @@ class AccountRef:
     definition: PointDefinition
     customer_id: uuid.UUID
 
-    @functools.cached_property
+    # Django's: that of Python 3.11 takes a lock.
+    @cached_property
     def id(self) -> uuid.UUID:
         """The account's id, worked out from both."""
         return PointAccount.id_for(self.customer_id, self.definition.id)

@@ -94,6 +94,14 @@ def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
     return store.lock(refs)
 
 
+def _facts(postings: Sequence[Posting], *, is_answered: bool) -> list[store.Facts]:
+    """This will answer what decides on each posting. Nothing does where all are named, have neither key nor card, and
+    are answered to nobody: the number of an entry is drawn as it is written."""
+    if not is_answered and all(p.is_named and p.key is None and p.note.card_id is None for p in postings):
+        return [store.Facts()] * len(postings)
+    return store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
+
+
 def _named(postings: Sequence[Posting]) -> dict[tuple[uuid.UUID, uuid.UUID], PointTransaction]:
     """This will answer the entries that named postings made before, also in accounts that were merged into theirs."""
     named = store.entries([name for p in postings if p.is_named for name in p.names])
@@ -126,7 +134,7 @@ def _post(
     lost = next((outcome for outcome in tried if outcome.entry is not None and not outcome.posting.is_named), None)
     if lost is not None and store.entry(lost.posting.account.id, lost.posting.entry_id) is not None:
         return tried
-    facts = store.facts([(p.account.id, p.key.key if p.key else None, p.note.card_id) for p in postings])
+    facts = _facts(postings, is_answered=render is not None)
     named = _named(postings)
     clocks: dict[uuid.UUID, datetime.datetime] = {}
     for posting in postings:

@@ -388,7 +388,7 @@ def _entry_row(entry: PointTransaction) -> dict[str, Any]:
 
 
 def _lot_row(book: Book, lot: Lot) -> dict[str, Any]:
-    columns = {column: getattr(lot, column) for column in _LOT_COLUMNS}
+    columns = {column: value for column in _LOT_COLUMNS if (value := getattr(lot, column)) is not None}
     return columns | {"account_id": book.account.id, "program_id": book.account.program_id}
 
 
