@@ -66,6 +66,11 @@ class CampaignForm(forms.ModelForm):
             "tells_customers",
         )
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in {"segment", "definition"} & self.fields.keys():
+            words.offer(self.fields[name], self.instance.program if self.instance.program_id else None)
+
     def clean(self) -> dict[str, Any]:
         """This will refuse what is another programme's, and points that cannot be awarded."""
         values = super().clean() or {}
