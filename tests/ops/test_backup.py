@@ -168,7 +168,13 @@ def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):
 def test_restore_names_the_files_that_there_are(shop, dump):
     result = manage(shop, "restore", "nowhere.dump")
     assert result.returncode == 1
-    assert str(dump) in result.stderr
+    assert f"'{dump}'" in result.stderr
+
+
+def test_restore_asks_which_file(shop, dump):
+    result = manage(shop, "restore", "")
+    assert result.returncode == 1
+    assert "say which file" in result.stderr
 
 
 def test_start_opens_a_database_that_an_interrupted_restore_has_shut(shop):

@@ -1,4 +1,5 @@
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ class Command(BaseCommand):
         if not settings.EMBEDDED:
             raise CommandError("DATABASE_URL is set: use pg_restore, or what your database's host offers")
         if not file.is_file():
-            known = "\n".join(str(path) for path in sorted((settings.DATA_DIR / "backups").glob("*.dump")))
-            raise CommandError(f"there is no file {str(file)!r}: make restore FILE=…; there are:\n{known or 'none'}")
+            # As a shell takes them: a path may hold spaces.
+            known = "\n".join(shlex.quote(str(path)) for path in sorted((settings.DATA_DIR / "backups").glob("*.dump")))
+            wrong = "say which file" if file == Path() else f"there is no file {str(file)!r}"
+            raise CommandError(f"{wrong}: make restore FILE=…; there are:\n{known or 'none'}")
         try:
             backups.read(embedded.Server(settings.DATA_DIR), file, make_ready=self._make_ready)
         except (backups.BackupError, DatabaseError) as error:
