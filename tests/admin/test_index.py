@@ -25,6 +25,14 @@ def test_groups_links_by_what_people_do(superuser: Browser) -> None:
         assert task in page
 
 
+def test_marks_one_link_for_each_page(superuser: Browser) -> None:
+    for name in ("points_earningrule_changelist", "points_earningrule_preview", "exchange_import_export"):
+        address = reverse(f"admin:{name}")
+        page = superuser.get(address).content.decode()
+        marked = re.findall(r'<a href="([^"]+)" class="[^"]*\bactive\b', page)
+        assert marked == [address], name
+
+
 def test_shows_only_what_somebody_may_see(viewer: Browser) -> None:
     page = viewer.get(reverse("admin:index")).content.decode()
 
