@@ -70,7 +70,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Tiers", "military_tech", "tiers", "tier"),
                 _table("Tier settings", "straighten", "tiers", "tierscheme"),
-                _table("Earning rules", "rule", "points", "earningrule"),
+                _rules(),
                 _table("Campaigns", "campaign", "points", "campaign"),
                 _table("Earning settings", "tune", "points", "earningscheme"),
                 _preview(),
@@ -163,6 +163,13 @@ def _requests(request: HttpRequest) -> Item:
     count = adjusting.waiting(by=console.member(request), at=timezone.now(), most=MOST_WAITING + 1) if may_decide else 0
     badge = {"badge": f"{MOST_WAITING}+" if count > MOST_WAITING else str(count)} if count else {}
     return item | {"permission": lambda asked: may_decide or may_view(asked)} | badge
+
+
+def _rules() -> Item:
+    item = _table("Earning rules", "rule", "points", "earningrule")
+    # The page that works out a purchase lies below that of the rules.
+    preview = reverse("admin:points_earningrule_preview")
+    return item | {"active": lambda request: request.path.startswith(item["link"]) and request.path != preview}
 
 
 def _preview() -> Item:

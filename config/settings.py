@@ -347,7 +347,7 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "config.notices.add",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
     "STYLES": [lambda _: static("loyalty/console.css")],
-    "SCRIPTS": [lambda _: static("loyalty/submit_once.js")],
+    "SCRIPTS": [lambda _: static("loyalty/submit_once.js"), lambda _: static("loyalty/focus.js")],
 }
 
 # Logging

@@ -47,6 +47,13 @@ def give_up_lost() -> int:
         return cursor.rowcount
 
 
+def end_all() -> None:
+    """This will note as failed whatever is under way: in a copy of a database nobody is at it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAIL, [LOST, f"{LOST}: it was under way when the copy was made"])
+        cursor.execute("DELETE FROM jobs_worker")
+
+
 def is_under_way(run_id: uuid.UUID) -> bool:
     """This will tell whether a run waits for a worker, or one is at it. Where it was lost, that is noted."""
     runs = JobRun.objects.filter(pk=run_id)

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,11 @@ def _has_tables(server: embedded.Server) -> bool:
         return cursor.fetchone() == (True,)
 
 
-def read(server: embedded.Server, path: Path) -> None:
+def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None]) -> None:
     """This will put a copy in the place of the database, which stays beside it under the name BEFORE.
 
-    The copy is read into a database of its own first: one that cannot be read changes nothing.
+    The copy is read into a database of its own first, DRAFT, and made ready there: callers never meet a half of it, and
+    one that cannot be read, or not made ready, changes nothing.
 
     Raises:
         BackupError: the file is not a copy, or not a whole one.
@@ -62,15 +64,15 @@ def read(server: embedded.Server, path: Path) -> None:
     with contextlib.closing(server.connect_as_superuser()) as connection, connection.cursor() as cursor:
         _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", DRAFT)
         _execute(cursor, "CREATE DATABASE {} OWNER {}", DRAFT, embedded.OWNER_ROLE)
-        try:
+        with contextlib.ExitStack() as unless_in_place:
+            unless_in_place.callback(_execute, cursor, "DROP DATABASE {} WITH (FORCE)", DRAFT)
             address = server.url(embedded.OWNER_ROLE, DRAFT)
             _run(
                 "pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={address}", os.fspath(path)
             )
-        except BackupError:
-            _execute(cursor, "DROP DATABASE {} WITH (FORCE)", DRAFT)
-            raise
-        _swap(cursor)
+            make_ready()
+            _swap(cursor)
+            unless_in_place.pop_all()
 
 
 def _swap(cursor: Any) -> None:

@@ -30,6 +30,7 @@ class Action(models.TextChoices):
     ROTATED = "rotated", "Rotated a secret"
     PAUSED = "paused", "Paused an endpoint"
     RESUMED = "resumed", "Resumed an endpoint"
+    EXPORTED = "exported", "Exported rows"
     MADE_DEFAULT = "made_default", "Made the default"
     SIGNED_IN = "signed_in", "Signed in"
     SIGN_IN_FAILED = "sign_in_failed", "Failed to sign in"

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from unfold import widgets
 
+from campaigns.admin import words
 from campaigns.models import AwardCampaign
 
 Expiry = AwardCampaign.Expiry
@@ -25,6 +26,11 @@ class CampaignForm(forms.ModelForm):
             "expires_after_days",
             "tells_customers",
         )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in {"segment", "definition"} & self.fields.keys():
+            words.offer(self.fields[name], self.instance.program if self.instance.program_id else None)
 
     def clean(self) -> dict[str, Any]:
         """This will refuse what is another programme's, and points that cannot be awarded."""

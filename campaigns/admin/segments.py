@@ -70,9 +70,8 @@ class SegmentForm(forms.ModelForm):
         tiers = Tier.objects.order_by("threshold")
         if self.instance.program_id is not None:
             tiers = tiers.filter(program=self.instance.program_id)
-            if "definition" in self.fields:
-                choices = self.instance.program.definitions.order_by("number")
-                self.fields["definition"].queryset = choices  # type: ignore[attr-defined]
+        if "definition" in self.fields:
+            words.offer(self.fields["definition"], self.instance.program if self.instance.program_id else None)
         if isinstance(field := self.fields.get("tiers"), forms.MultipleChoiceField):
             field.choices = [
                 (code, f"{name} ({code})") for code, name in dict(tiers.values_list("code", "name")).items()

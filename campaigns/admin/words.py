@@ -33,6 +33,15 @@ def cost(value: Decimal, definition: PointDefinition, program: Program) -> str:
     return points(value, definition) + ("" if worth is None else f" (worth {worth:,.2f} {program.currency})")
 
 
+def offer(field: Any, program: Program | None) -> None:
+    """This will have a field offer what a programme has, or what each has while none is chosen, under names that tell
+    them apart: most programmes call their points alike."""
+    rows = field.queryset.select_related("program").order_by("program__name", "program", "name", "pk")
+    field.queryset = rows if program is None else rows.filter(program=program)
+    if program is None:
+        field.label_from_instance = lambda row: f"{row} · {row.program}"
+
+
 def conditions(asked: Conditions, program: Program) -> str:
     """This will write what is asked for, in one line."""
     return "; ".join(_parts(asked, program)) or "All customers"

@@ -13,6 +13,7 @@ from exchange.admin.forms import ExportForm
 from exchange.exports import EXPORTS
 from loyalty import console
 from loyalty.models import Program
+from staff.audit import Action
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -54,5 +55,6 @@ def _exported(page: console.TableAdmin, request: HttpRequest, form: ExportForm) 
             return None
         answer = FileResponse(book, as_attachment=True, filename=f"{name}.xlsx", content_type=XLSX)
         answer["Cache-Control"] = "no-store"
-    page.log_change(request, program, f"Exported {export.title.lower()}.")
+    told = {"rows": form.cleaned_data["kind"], "format": form.cleaned_data["format"]}
+    page.log_change(request, program, f"Exported {export.title.lower()}.", action=Action.EXPORTED, facts=told)
     return answer

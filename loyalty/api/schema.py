@@ -224,6 +224,8 @@ class FaceSchema(AutoSchema):
 class ManagementSchema(FaceSchema):
     """Describes the management face."""
 
+    words_in_paths = vocabulary.WORDS_IN_PATHS
+
     def _error(self, refusal: type[errors.Refusal], code: str) -> dict[str, Any]:
         facts = _FAULTS if issubclass(refusal, errors.InvalidParameters) else FACTS.get(code, {})
         error = _object({"code": {"type": "string", "enum": [code]}, "message": _in_words(refusal), **facts})

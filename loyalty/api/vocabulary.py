@@ -84,6 +84,11 @@ WORDS: Mapping[str, tuple[str, Any]] = {
     "valid_from": ("When pending points become available; null: at once.", _MOMENT),
 }
 
+# What they mean in a path, where that is something else.
+WORDS_IN_PATHS: Mapping[str, str] = {
+    "card_id": "Id of a card, or its number.",
+}
+
 
 def describe(name: str, schema: dict[str, Any], words: Mapping[str, tuple[str, Any]] = WORDS) -> dict[str, Any]:
     """This will add to a field's schema what it does not say of itself."""

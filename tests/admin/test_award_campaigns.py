@@ -16,6 +16,7 @@ from campaigns.models import AwardCampaign, CampaignCustomer, CampaignDeed, Camp
 from cards.models import Customer
 from jobs.models import JobRun
 from loyalty.models import Program
+from points import definitions
 from points.models import AccountRef, PointDefinition
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
@@ -219,6 +220,18 @@ def test_refuses_what_is_another_programmes(maker: Browser, segment: Segment, de
     values = campaign_values(segment, definition, program=other.pk)
     assert "another programme" in pages.text(maker.post(pages.adding(AwardCampaign), values))
     assert not AwardCampaign.objects.filter(program=other).exists()
+
+
+def test_tells_the_points_of_programmes_apart_until_one_is_chosen(
+    maker: Browser, segment: Segment, definition: PointDefinition, campaign: AwardCampaign
+) -> None:
+    other = definitions.create_program(slug=f"other-{segment.pk.hex[-12:]}", name="Other Shop")
+    for model in (Segment, AwardCampaign):
+        page = pages.text(maker.get(pages.adding(model)))
+        assert f"{definition} · {definition.program}" in page
+        assert f"{definition} · {other}" in page
+    assert f"{segment} · {segment.program}" in page
+    assert str(other) not in pages.text(maker.get(pages.of(campaign)))
 
 
 def test_starts_nothing_else_than_what_was_looked_at(starter: Browser, campaign: AwardCampaign) -> None:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from cards.models import Card, Customer
 from exchange.exports import EXPORTS
 from loyalty.models import Program
+from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import MANAGER, Browser, staff
 from tests.factories import CustomerFactory
@@ -107,6 +108,9 @@ def test_remembers_who_exported_what(exporter: Browser, program: Program, custom
 
     entry = LogEntry.objects.get(user=exporter.user)
     assert (entry.object_id, entry.change_message) == (str(program.pk), "Exported customers.")
+    audited = AuditEntry.objects.get(user_id=exporter.user.pk, program=program)
+    assert audited.action == "exported"
+    assert audited.facts == {"name": program.name, "rows": "customers", "format": "csv"}
 
 
 def test_only_those_export_who_may(program: Program, exporter: Browser) -> None:

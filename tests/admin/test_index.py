@@ -4,6 +4,7 @@ import re
 
 from django.contrib.staticfiles import finders
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from cards.models import Customer
 from tests.admin import pages
@@ -23,6 +24,20 @@ def test_groups_links_by_what_people_do(superuser: Browser) -> None:
         "Manage staff",
     ):
         assert task in page
+
+
+def test_marks_one_link_for_each_page(superuser: Browser) -> None:
+    for name in ("points_earningrule_changelist", "points_earningrule_preview", "exchange_import_export"):
+        address = reverse(f"admin:{name}")
+        page = superuser.get(address).content.decode()
+        marked = re.findall(r'<a href="([^"]+)" class="[^"]*\bactive\b', page)
+        assert marked == [address], name
+
+
+def test_heads_a_page_with_the_list_and_the_row(viewer: Browser, customer: Customer) -> None:
+    title = re.search(r"<h1.*?</h1>", viewer.get(pages.of(customer)).content.decode(), flags=re.DOTALL)
+    assert title is not None
+    assert strip_tags(title[0]).split() == ["Customers", "chevron_right", "Alice", "Adams"]
 
 
 def test_shows_only_what_somebody_may_see(viewer: Browser) -> None:

@@ -63,6 +63,13 @@ def test_finds_a_customer_by_the_keyboard_alone(desk: Desk, card: Card, till: Ti
     desk.look("customer")
 
 
+def test_has_the_cursor_where_one_types_however_fast_the_page_comes(desk: Desk, card: Card, till: Till) -> None:
+    till.award(100)
+    for _ in range(8):
+        desk.go(pages.of(card.customer, "adjust"))
+        desk.page.wait_for_function("document.activeElement.name === 'points'", timeout=10_000)
+
+
 def test_blocks_and_replaces_a_card(desk: Desk, card: Card) -> None:
     desk.go(console.address(card))
     desk.look("card")

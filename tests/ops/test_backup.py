@@ -1,5 +1,6 @@
 """`manage.py backup` and `manage.py restore`, on an embedded database of their own."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
@@ -26,11 +28,23 @@ ledger.award(account=account, points=Decimal(100), note=ledger.Note(reason="Hell
 """
 
 
+# A run that a worker is at, and another that waits for one.
+RUNS = """
+from django_tasks import TaskResultStatus
+from jobs import runs
+from jobs.models import JobRun
+from points import tasks
+first, _ = tasks.settle.enqueue(), tasks.remind.enqueue()
+JobRun.objects.filter(pk=first.id).update(status=TaskResultStatus.RUNNING, worker_ids=["default-1"])
+runs.beat("default-1")
+"""
+
+
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Path]:
     """A data folder with a demo programme in which points were awarded once."""
     path = Path(tempfile.mkdtemp(prefix="loyalty-test-")) / "the shop"
-    for arguments in (["migrate"], ["demo"], ["shell", "--command", AWARD]):
+    for arguments in (["migrate"], ["demo"], ["shell", "--command", AWARD], ["shell", "--command", RUNS]):
         assert manage(path, *arguments).returncode == 0
     yield path
     shutil.rmtree(path.parent)
@@ -115,6 +129,32 @@ def test_restored_ledger_is_written_on(restored):
     assert entries(restored) == before + 1
 
 
+def test_restored_runs_are_under_way_no_more(restored):
+    """A worker that goes on beside the restore says that it is there: nobody would find out that it is not at them."""
+    states = dict(query(restored, "SELECT task_path, status FROM django_tasks_database_dbtaskresult"))
+    assert states == {"points.tasks.settle": "FAILED", "points.tasks.remind": "READY"}
+    assert query(restored, "SELECT id FROM jobs_worker") == []
+
+
+def test_restore_lets_nobody_meet_half_a_copy(restored, dump):
+    with embedded.Server(restored).running() as server, ThreadPoolExecutor() as threads:
+        restore = threads.submit(manage, restored, "restore", str(dump))
+        while not restore.done():
+            # For a moment there is no database; there is never one in which the service may not read.
+            with (
+                contextlib.suppress(psycopg2.OperationalError),
+                contextlib.closing(psycopg2.connect(server.url())) as connection,
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("SELECT count(*) > 0 FROM points_pointtransaction")
+                assert cursor.fetchone() == (True,)
+        assert restore.result().returncode == 0, restore.result().stderr
+
+
+def test_restore_leaves_no_draft(restored):
+    assert query(restored, f"SELECT datname FROM pg_database WHERE datname = '{backups.DRAFT}'") == []
+
+
 def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):
     before = entries(shop)
     half = tmp_path / "half.dump"
@@ -128,7 +168,13 @@ def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):
 def test_restore_names_the_files_that_there_are(shop, dump):
     result = manage(shop, "restore", "nowhere.dump")
     assert result.returncode == 1
-    assert str(dump) in result.stderr
+    assert f"'{dump}'" in result.stderr
+
+
+def test_restore_asks_which_file(shop, dump):
+    result = manage(shop, "restore", "")
+    assert result.returncode == 1
+    assert "say which file" in result.stderr
 
 
 def test_start_opens_a_database_that_an_interrupted_restore_has_shut(shop):

@@ -228,6 +228,18 @@ def test_is_valid_and_without_warnings() -> None:
     call_command("spectacular", validate=True, fail_on_warn=True, file="/dev/null")
 
 
+def test_says_how_a_path_names_a_card(description: dict[str, Any]) -> None:
+    found = {
+        parameter["description"]
+        for path, methods in description["paths"].items()
+        if path.startswith("/api/")
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+        if (parameter["in"], parameter["name"]) == ("path", "card_id")
+    }
+    assert found == {"Id of a card, or its number."}
+
+
 def test_knows_every_path_and_method(description: dict[str, Any]) -> None:
     assert {path: set(methods) for path, methods in description["paths"].items()} == PATHS
 
