@@ -341,6 +341,12 @@ class PointTransaction(models.Model):
                 condition=models.Q(line_item_id__isnull=False),
                 name="entry_program_line_item",
             ),
+            # Lists of one type, which may be rare; those that are not are found in the list of all, and cost no index.
+            models.Index(
+                fields=["program", "type", "xid", "id"],
+                condition=~models.Q(type__in=["award", "redeem"]),
+                name="entry_program_type",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from cards.models import Card
@@ -16,7 +16,7 @@ from points.models import AccountRef, EntryType, PointTransaction
 from tests.admin import pages
 from tests.admin.conftest import Browser
 from tests.factories import CustomerFactory
-from tests.points.till import NOON, Till
+from tests.points.till import NOON, Till, posting
 
 
 def listed(browser: Browser, program: Program, **asked: Any) -> list[str]:
@@ -137,6 +137,27 @@ def test_asks_the_database_no_more_for_more_entries(viewer: Browser, program: Pr
 
     assert len(many) == len(few)
     assert all("LIMIT 1001" in sql for sql in many if "COUNT(" in sql)
+
+
+def test_reads_few_entries_to_find_those_of_a_rare_type(viewer: Browser, program: Program, till: Till) -> None:
+    ledger.post_many([posting(till.account, "award", 1) for _ in range(2000)])
+    till.adjust(5, note=note("rare"))
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE points_pointtransaction")
+    with transaction.atomic():
+        before = entries_read()
+        assert listed(viewer, program, type__exact="adjust") == ["rare"]
+        assert listed(viewer, program, type__exact="transfer") == []
+        assert entries_read() - before <= 150
+
+
+def entries_read() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s",
+            [PointTransaction._meta.db_table],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def test_tells_the_story_of_an_award(viewer: Browser, till: Till) -> None:
