@@ -94,14 +94,17 @@ class Desk:
     def open(self) -> dict[uuid.UUID, Book]:
         """This will open a book on each account, with nothing done in it yet."""
         written_at = timezone.now()
+        programs = {ref.program.pk: ref.program for ref in self.refs.values()}
+        zones = {key: ZoneInfo(program.timezone) for key, program in programs.items()}
+        ladders = {key: rules.Ladders(program) for key, program in programs.items()}
         books = {
             account_id: Book(
                 account=row.copy(),
                 definition=self.refs[account_id].definition,
-                zone=ZoneInfo(self.refs[account_id].program.timezone),
+                zone=zones[row.program_id],
                 written_at=written_at,
                 lots=[dataclasses.replace(lot) for lot in self.lots[account_id]],
-                ladders=rules.Ladders(self.refs[account_id].program),
+                ladders=ladders[row.program_id],
             )
             for account_id, row in self.rows.items()
         }

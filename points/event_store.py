@@ -1,5 +1,6 @@
 """The events of what the books gained: a part of the statement that writes them, `points/store.py`."""
 
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,17 +44,18 @@ def rows(books: Iterable[Book]) -> list[dict[str, Any]]:
     """This will answer what `INSERT` writes: an event of each new entry and of each change of tier."""
     told: list[dict[str, Any]] = []
     for book in books:
-        told += [_row(book, KINDS[entry.type], entry.id) | {"sequence": entry.version} for entry in book.entries]
-        told += [_row(book, EventType.CUSTOMER_TIER_CHANGED.value, change.id) for change in book.tier_changes]
+        told += [_row(book, KINDS[entry.type], entry.id, entry.version) for entry in book.entries]
+        told += [_row(book, EventType.CUSTOMER_TIER_CHANGED.value, change.id, None) for change in book.tier_changes]
     return told
 
 
-def _row(book: Book, kind: str, subject_id: Any) -> dict[str, Any]:
+def _row(book: Book, kind: str, subject_id: uuid.UUID, sequence: int | None) -> dict[str, Any]:
     return {
         # Made as it is written, so that the events of a transaction are in its order.
         "id": ids.new_id(),
         "account_id": book.account.id,
         "type": kind,
+        "sequence": sequence,
         "subject_id": subject_id,
         "created_at": book.written_at,
     }

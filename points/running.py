@@ -94,6 +94,25 @@ def _made(refs: dict[uuid.UUID, AccountRef]) -> dict[uuid.UUID, Snapshot]:
     return store.lock(refs)
 
 
+def _needs(
+    postings: Sequence[Posting], rows: dict[uuid.UUID, Snapshot], clocks: dict[uuid.UUID, datetime.datetime]
+) -> dict[uuid.UUID, Decimal]:
+    """This will answer how many points of lots the postings may take at most, by account."""
+    if all(posting.type == EntryType.AWARD for posting in postings):
+        return {}
+    needs = dict.fromkeys(rows, ZERO)
+    # Points that start or come back from a hold by now may be among those that are taken.
+    most = {
+        row.id: row.balance + (row.pending + row.held if store.is_due(row, clocks[row.id]) else ZERO)
+        for row in rows.values()
+    }
+    for posting in postings:
+        account_id = posting.account.id
+        needs[account_id] += most_lots_pay(posting, most=most[account_id])
+        most[account_id] += max(posting.points or ZERO, ZERO)
+    return needs
+
+
 def _facts(postings: Sequence[Posting], *, is_answered: bool) -> list[store.Facts]:
     """This will answer what decides on each posting. Nothing does where all are named, have neither key nor card, and
     are answered to nobody: the number of an entry is drawn as it is written."""
@@ -141,18 +160,8 @@ def _post(
         clock = max(rows[account.id].clock(posting.at) for account in posting.accounts)
         for account in posting.accounts:
             clocks[account.id] = max(clock, clocks.get(account.id, clock))
-    needs = dict.fromkeys(refs, ZERO)
-    # Points that start or come back from a hold by now may be among those that are taken.
-    most = {
-        row.id: row.balance + (row.pending + row.held if store.is_due(row, clocks[row.id]) else ZERO)
-        for row in rows.values()
-    }
-    for posting in postings:
-        account_id = posting.account.id
-        needs[account_id] += most_lots_pay(posting, most=most[account_id])
-        most[account_id] += max(posting.points or ZERO, ZERO)
     holding = {posting.account.id for posting in postings if posting.type == EntryType.HOLD}
-    desk = Desk(rows, refs, clocks=clocks, needs=needs, holding=holding)
+    desk = Desk(rows, refs, clocks=clocks, needs=_needs(postings, rows, clocks), holding=holding)
     books = desk.open()
     counter = Counter(books, named=named, render=render, is_counted=is_counted, given=given)
     tried[:] = [counter.serve(posting, fact) for posting, fact in zip(postings, facts, strict=True)]

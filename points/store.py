@@ -7,6 +7,7 @@ join beside the lock would answer with rows from before the wait.
 
 import dataclasses
 import datetime
+import operator
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -149,6 +150,9 @@ _UPDATE_ACCOUNTS = (
     f" FROM unnest(%s::uuid[], {', '.join(f'%s::{kind}[]' for kind in _ACCOUNT_TYPES.values())})"
     f" AS r (id, {', '.join(_ACCOUNT_TYPES)}) WHERE a.id = r.id"
 )
+
+
+_changing_columns = operator.attrgetter(*_ACCOUNT_TYPES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -383,8 +387,9 @@ def _updated(sql: str, rows: list[tuple[Any, ...]]) -> list[Part]:
 
 
 def _entry_row(entry: PointTransaction) -> dict[str, Any]:
-    # What is not sent is null there.
-    return {column: value for column in _ENTRY_TYPES if (value := getattr(entry, column)) is not None}
+    # All that is new says all columns; what is not sent is null there.
+    told = vars(entry)
+    return {column: value for column in _ENTRY_TYPES if (value := told[column]) is not None}
 
 
 def _lot_row(book: Book, lot: Lot) -> dict[str, Any]:
@@ -441,4 +446,4 @@ def _record_row(record: Record) -> dict[str, Any]:
 
 
 def _account_row(account: Snapshot) -> tuple[Any, ...]:
-    return (account.id, *(getattr(account, column) for column in _ACCOUNT_TYPES))
+    return (account.id, *_changing_columns(account))
