@@ -1,6 +1,5 @@
 """Customers as the shop's own systems keep them: found by our id or by one of theirs, made, changed and listed."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,15 +9,13 @@ from django.db.models.functions import Lower
 from django_filters import Filter, FilterSet
 
 from cards.membership import DuplicateCustomer, of_today
-from cards.models import LIKE_OUR_ID, Customer
+from cards.models import Customer, looks_like_ours
 from events import outbox
 from events.models import EventType
 from loyalty import errors, ids, xids
 from loyalty.models import Program
 
 LONGEST_EXTERNAL_ID = 100
-
-_LIKE_OUR_ID = re.compile(LIKE_OUR_ID)
 
 
 class CustomerFilters(FilterSet):
@@ -150,7 +147,7 @@ def change(*, customer: Customer, changes: Mapping[str, Any]) -> Customer:
 
 
 def _refuse_ours(external_id: str | None) -> None:
-    if external_id is not None and _LIKE_OUR_ID.match(external_id):
+    if external_id is not None and looks_like_ours(external_id):
         raise errors.InvalidParameters({"external_id": ["Must not look like an id of this service."]}, rule="reserved")
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 import uuid
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from django.db.models import Case, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from cards import membership
-from cards.models import LIKE_OUR_ID, Card, Customer
+from cards.models import Card, Customer, looks_like_ours
 from events import outbox
 from events.models import EventType
 from loyalty import errors, retry
@@ -61,11 +60,6 @@ def enrol(*, program: Program, people: Sequence[Person]) -> dict[str, Member]:
             drawn = retry.run(functools.partial(_make, program, missing))
             members |= _find(program, missing, drawn)
     return members
-
-
-def looks_like_ours(external_id: str) -> bool:
-    """This will tell whether what should be the shop's own id of a customer looks like one of this service."""
-    return re.match(LIKE_OUR_ID, external_id) is not None
 
 
 def _find(program: Program, people: Sequence[Person], drawn: frozenset[uuid.UUID] = frozenset()) -> dict[str, Member]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,13 +10,11 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from cards import customers, membership
-from cards.models import LIKE_OUR_ID, Card, Customer
+from cards.models import Card, Customer, looks_like_ours
 from events import outbox
 from events.models import EventType
 from loyalty import errors
 from loyalty.models import Program
-
-_LIKE_OUR_ID = re.compile(LIKE_OUR_ID)
 
 
 class TakenIn(errors.InvalidParameters):
@@ -67,7 +64,7 @@ def take_in(*, program: Program, people: Sequence[Newcomer], is_changing: bool) 
     for person, fate in zip(people, taken, strict=True):
         found = by_id.get(person.external_id) if person.external_id else by_email.get((person.email or "").lower())
         owner = by_email.get((person.email or "").lower())
-        if person.external_id and _LIKE_OUR_ID.match(person.external_id):
+        if person.external_id and looks_like_ours(person.external_id):
             fate.refusal = TakenIn({"external_id": ["It looks like an id of this service."]})
         elif owner is not None and owner != found:
             fate.refusal = TakenIn({"email": ["Another customer has this e-mail address."]})

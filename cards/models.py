@@ -13,8 +13,14 @@ from loyalty.models import Program
 
 # Callers name a customer by our id or by the shop's own: one must not pass for the other.
 LIKE_OUR_ID = r"^cus_[0-9a-f]{32}"
+_LIKE_OUR_ID = re.compile(LIKE_OUR_ID)
 # What is printed on a card.
 CARD_NUMBER = re.compile(r"LC[0-9]{12}")
+
+
+def looks_like_ours(external_id: str) -> bool:
+    """This will tell whether what should be the shop's own id of a customer looks like one of this service."""
+    return _LIKE_OUR_ID.match(external_id) is not None
 
 
 def _serial(sequence: str) -> models.BigIntegerField:

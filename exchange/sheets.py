@@ -101,10 +101,11 @@ def _read_csv(file: IO[bytes]) -> Iterator[Line]:
 def _lines(readline: Callable[[int], str]) -> Iterator[str]:
     """This will answer the lines, of one that is too long its beginning: the rest of it is no row of its own."""
     while line := readline(_LONGEST_LINE):
-        rest = line
+        rest, is_whole = line, True
         while not rest.endswith(("\n", "\r")) and (rest := readline(_LONGEST_LINE)):
-            pass
-        yield line
+            is_whole = False
+        # What was cut may end in cells that are empty, and so look like a row that has no more of them.
+        yield line if is_whole else f"{line}\0"
 
 
 def _read_xlsx(file: IO[bytes]) -> Iterator[Line]:

@@ -239,6 +239,9 @@ class TableAdmin(ModelAdmin):
             if not isinstance(failure.__cause__, psycopg2.errors.UniqueViolation):
                 raise
             # Somebody has saved the same since the form was looked at: it says so when it is looked at again.
+            for name in request.FILES:
+                for file in request.FILES.getlist(name):
+                    file.seek(0)
             return show()
 
     def fetch(self, request: HttpRequest, object_id: str) -> Any:

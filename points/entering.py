@@ -109,6 +109,16 @@ def enter(book: Book, posting: Posting, at: datetime.datetime) -> PointTransacti
     raise ValueError(f"nobody posts an entry of type {posting.type}")
 
 
+def became_a_voucher(entry: PointTransaction) -> bool:
+    """This will tell whether an entry's points were turned into a voucher, which is not undone."""
+    return entry.source == VOUCHER and VOUCHER_NUMBER in (entry.metadata or {})
+
+
+def paid_for_a_code(entry: PointTransaction) -> bool:
+    """This will tell whether an entry paid for a code, which gives its points back when it is cancelled."""
+    return entry.source == VOUCHER and entry.reference is not None
+
+
 def send(book: Book, receiver: Book, posting: Posting, at: datetime.datetime) -> PointTransaction:
     """This will take points of one account and bring them to another."""
     points = cast(Decimal, posting.points)
@@ -193,9 +203,9 @@ def _reverse(book: Book, posting: Posting, at: datetime.datetime) -> PointTransa
     if found is None:
         raise TransactionNotFound
     target = found.entry
-    if target.source == VOUCHER and VOUCHER_NUMBER in (target.metadata or {}):
+    if became_a_voucher(target):
         raise NotReversible(gettext("These points were turned into a voucher."))
-    if target.source == VOUCHER and target.reference is not None and not posting.ends_code:
+    if paid_for_a_code(target) and not posting.ends_code:
         raise NotReversible(gettext("These points paid for a code. Cancel the code."))
     undone = undoing.reversed_points(found)
     line = posting.note.line_item_id or target.line_item_id

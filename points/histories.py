@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from loyalty import ids, xids
 from loyalty.models import Program
 from points import heirs, ledger, store
 from points.lots import ZERO
-from points.models import AccountRef, EntryType, LotUse, PointAccount, PointTransaction
+from points.models import AccountRef, EntryType, LotUse, PointAccount, PointLot, PointTransaction
 
 
 class EntryFilters(FilterSet):
@@ -124,21 +124,36 @@ def summary(entries: QuerySet[PointTransaction]) -> Summary:
 def left(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Decimal]:
     """This will answer how much there is left to reverse of each of the entries: neither reversed nor expired since."""
     known = list(entries)
-    uses = LotUse.objects.filter(account_id__in={entry.account_id for entry in known}, is_expiry=True)
-    # A lot has the id of the entry that made it.
-    lots = uses.filter(lot_id__in=[entry.pk for entry in known]).values("lot_id").annotate(sum=Sum("points"))
-    expired = dict(lots.values_list("lot_id", "sum"))
-    undone = reversals(known)
+    undone, expired = reversals(known), _expired(known)
     return {entry.pk: abs(entry.points) - undone[entry.pk].points - expired.get(entry.pk, ZERO) for entry in known}
+
+
+def _expired(entries: Sequence[PointTransaction]) -> Mapping[uuid.UUID | None, Decimal]:
+    """This will answer how much of what each of the entries brought has expired, also after it was sent away and back,
+    or brought along by a merge."""
+    named, account_ids = {entry.pk for entry in entries}, _families(entries)
+    # A lot has the id of the entry that made it; what came of it elsewhere names that as its origin.
+    lots = PointLot.objects.filter(Q(id__in=named) | Q(origin_id__in=named), account_id__in=account_ids)
+    found = lots.values_list("id", "origin_id")
+    origins = {lot_id: lot_id if lot_id in named else origin_id for lot_id, origin_id in found}
+    uses = LotUse.objects.filter(account_id__in=account_ids, lot_id__in=origins, is_expiry=True)
+    expired: dict[uuid.UUID | None, Decimal] = {}
+    for lot_id, points in uses.values_list("lot_id", "points"):
+        expired[origins[lot_id]] = expired.get(origins[lot_id], ZERO) + points
+    return expired
+
+
+def _families(entries: Iterable[PointTransaction]) -> set[uuid.UUID]:
+    """This will answer the accounts of the entries, and those that they have become by merges of customers."""
+    return {account_id for path in heirs.paths({e.account_id for e in entries}).values() for account_id in path}
 
 
 def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:
     """This will answer what was reversed of each of the entries."""
-    known = {entry.pk: entry.account_id for entry in entries}
-    # Also in the accounts that those have become by merges of customers.
-    account_ids = {account_id for path in heirs.paths(set(known.values())).values() for account_id in path}
-    found = PointTransaction.objects.filter(account_id__in=account_ids, reverses_id__in=known)
-    answers = dict.fromkeys(known, Reversed())
+    known = list(entries)
+    named = [entry.pk for entry in known]
+    found = PointTransaction.objects.filter(account_id__in=_families(known), reverses_id__in=named)
+    answers = dict.fromkeys(named, Reversed())
     for entry in found.order_by("created_at", "account_id", "version"):
         undone = cast(uuid.UUID, entry.reverses_id)
         so_far = answers[undone]

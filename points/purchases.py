@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models.fields.json import KeyTextTransform
 
 from cards import enrolment
+from cards.models import looks_like_ours
 from loyalty import errors, retry
 from loyalty.models import Program
 from points import earning, heirs, ledger, reasons, rules
@@ -123,7 +124,7 @@ class _Run(abc.ABC):
         self.tally.new_customers = sum(member.is_new for member in self.members.values())
         for row in purchases:
             if row.customer not in self.members:
-                is_ours = enrolment.looks_like_ours(row.customer)
+                is_ours = looks_like_ours(row.customer)
                 why = "The customer is not the shop's own id: it looks like one of this service."
                 self._refuse(row, why if is_ours else "Another customer has this e-mail address.")
         return [row for row in purchases if row.customer in self.members]

@@ -23,6 +23,7 @@ from campaigns.conditions import Conditions
 from campaigns.models import AwardCampaign
 from cards.admin import deeds
 from loyalty import console, errors
+from staff.audit import Action
 
 State = AwardCampaign.State
 Expiry = AwardCampaign.Expiry
@@ -155,6 +156,8 @@ class AwardCampaignAdmin(console.TableAdmin):
         campaign = self.fetch(request, str(object_id))
         if not (self.has_view_permission(request, campaign) and results.may_download(request)):
             return HttpResponse(status=403)
+        told = {"rows": "campaign customers", "format": "csv"}
+        self.log_change(request, campaign, "Exported its customers.", action=Action.EXPORTED, facts=told)
         return results.download(request, campaign)
 
     @action(description="Who gets it?", url_path="preview", icon="group", permissions=["view"])

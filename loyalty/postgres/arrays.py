@@ -7,7 +7,10 @@ import orjson
 
 
 def literal(members: Iterable[Any]) -> str:
-    """This will write ids, numbers, moments, truths, texts and nulls as one array; the statement tells of what type."""
+    """This will write ids, numbers, moments in UTC, truths, texts and nulls as one array; the statement tells its type.
+
+    The seconds that the offsets of some former days have would be lost.
+    """
     column = list(members)
     text = orjson.dumps(column, default=str)
     if b"\\" in text:

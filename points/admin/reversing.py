@@ -10,10 +10,9 @@ from django.utils import timezone
 from unfold import widgets
 
 from loyalty import console, errors, idempotency, in_place
-from points import histories, ledger
+from points import entering, histories, ledger
 from points.admin import rows
 from points.admin.adjusting import INCOMPLETE
-from points.entering import VOUCHER
 from points.models import MAX_DIGITS, EntryType, PointTransaction
 from staff import reversing
 from staff.adjusting import AboveLimit
@@ -70,8 +69,11 @@ def reverse(page: console.TableAdmin, request: HttpRequest, *, entry: PointTrans
 
 def offers(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, list[in_place.Deed]]:
     """This will answer, by entry, the link to the page that reverses it, for those of which something is left."""
-    # What paid for a code is given back by cancelling it, and what became a voucher is not.
-    known = [entry for entry in entries if entry.type in REVERSIBLE and entry.source != VOUCHER]
+    known = [
+        entry
+        for entry in entries
+        if entry.type in REVERSIBLE and not entering.became_a_voucher(entry) and not entering.paid_for_a_code(entry)
+    ]
     left = histories.left(known)
     return {
         entry.pk: [in_place.Deed("Reverse", f"#{entry.version}", in_place.leading_back(_PAGE, entry.pk))]

@@ -18,6 +18,7 @@ from jobs.models import JobRun
 from loyalty.models import Program
 from points import definitions
 from points.models import AccountRef, PointDefinition
+from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
 from tests.factories import CustomerFactory
@@ -111,6 +112,19 @@ def test_says_so_where_another_makes_the_same_at_once(maker: Browser, program: P
 
     assert "The programme has a segment of this name already." in pages.text(second.result())
     assert Segment.objects.filter(program=program, name="Regulars").count() == 1
+
+
+def test_reads_a_list_again_where_another_makes_the_same_at_once(
+    maker: Browser, program: Program, customer: Customer
+) -> None:
+    file = SimpleUploadedFile("vips.csv", f"email\n{customer.email}\n".encode())
+    with transaction.atomic():
+        Segment.objects.create(program=program, name="Regulars", changed_by="staff:max", changed_at=NOON)
+        second = Waiting(lambda: maker.post(pages.adding(Segment), segment_values(program, file=file), follow=True))
+
+    page = pages.text(second.result())
+    assert "The programme has a segment of this name already." in page
+    assert "names nobody" not in page
 
 
 def test_counts_each_change_of_a_segment(maker: Browser, segment: Segment) -> None:
@@ -364,6 +378,8 @@ def test_is_downloaded_as_a_table_in_which_nothing_is_a_formula(
         ("'=HYPERLINK(1)", "'+1+1", "awarded", "50"),
         ("Bob, the second", "", "awarded", "50"),
     ]
+    audited = AuditEntry.objects.get(user_id=looker.user.pk, program=program)
+    assert (audited.action, audited.facts["rows"]) == ("exported", "campaign customers")
     assert len(list(csv.reader(io.StringIO(b"".join(looker.get(address, {"state": "refused"})).decode())))) == 1
     assert staff("Nils", ["view_awardcampaign"]).get(address).status_code == 403
 

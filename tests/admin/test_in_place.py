@@ -105,6 +105,21 @@ def test_offers_to_reverse_what_something_is_left_of(helper: Browser, customer: 
     assert found == {"Reverse, #1", "Reverse, #4", "Reverse, #8"}
 
 
+def test_offers_not_to_reverse_what_was_sent_away_and_back_and_expired(
+    helper: Browser, program: Program, customer: Customer, till: Till
+) -> None:
+    Program.objects.filter(pk=program.pk).update(transfers_enabled=True)
+    program.refresh_from_db()
+    other = CustomerFactory(program=program)
+    friend = Till(AccountRef(program=program, definition=till.account.definition, customer_id=other.pk))
+    till.award(100, expires_at=days(5))
+    for sender, receiver in ((till, friend), (friend, till)):
+        sender.post(ledger.transfer, sender=sender.account, receiver=receiver.account, points=Decimal(100))
+    till.award(1, at=days(6))
+
+    assert {label for label in offered(helper, customer) if label.startswith("Reverse")} == {"Reverse, #5"}
+
+
 def test_leaves_what_paid_for_a_code_to_the_page_of_codes(helper: Browser, customer: Customer, till: Till) -> None:
     till.award(1000)
     shop = Shop(till.account.program)

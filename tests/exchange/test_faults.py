@@ -69,8 +69,9 @@ def test_spoils_no_rows_after_a_quote_that_is_never_closed(shop: Shop) -> None:
 
 
 def test_takes_the_rest_of_a_line_that_is_too_long_for_no_row(shop: Shop) -> None:
-    for length in range(20, 25):
-        line = "x" * (1 << length) + "smuggled,Smuggled"
+    fillings = ["x" * (1 << length) for length in range(20, 25)]
+    for filling in [*fillings, "L" + "," * (1 << 24)]:
+        line = f"{filling}smuggled,Smuggled"
         upload = shop.check("customers", f"external_id,name\na,{line}\nlast,L\n")
 
         assert [row for row, _, _ in shop.faults(upload)] == [2]

@@ -90,7 +90,10 @@ def customer(request: HttpRequest, slug: str, customer_id: uuid.UUID) -> HttpRes
     except membership.CustomerNotFound as refusal:
         raise Http404 from refusal
     if today != known:
-        return HttpResponseRedirect(_address(program, today))
+        # What was asked for of the one is asked for of the other, but for the card: that may be another's by now.
+        asked = request.GET.copy()
+        asked.pop("card", None)
+        return HttpResponseRedirect(f"{_address(program, today)}?{asked.urlencode()}")
     visit = _visit(request, program, today)
     record = console.address(today) if request.user.has_perm("cards.view_customer") else None
     back = record if in_place.is_from_customer(request) else None
