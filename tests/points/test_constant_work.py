@@ -12,8 +12,8 @@ from tests.points.till import NOON, Till, days, posting
 
 LEDGER = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse", "points_hold"]
 MANY = 2000
-# The server fetches fifty rows ahead where a function loops over a query, and a due moment reads its neighbours. How many
-# rows a plan reads to find one depends on what the other tests have left.
+# The server fetches fifty rows ahead where a function loops over a query, and a due moment reads its neighbours. How
+# many rows a plan reads to find one depends on what the other tests have left.
 A_FEW = MANY // 4
 
 POLICIES = {
