@@ -105,6 +105,9 @@ def test_leads_to_whom_a_customer_was_merged_into(
     assert asked(cashier, program, "Alice Adams")["Location"] == counter.of(bob)
     assert asked(cashier, program, card.number)["Location"] == f"{counter.of(bob)}?card={card.number}"
     assert cashier.get(counter.of(card.customer))["Location"] == counter.of(bob)
+    # What was asked for of the one, but not a card that may be another's by now.
+    said = cashier.get(counter.of(card.customer), {"points": "points", "from": "customer", "card": card.number})
+    assert said["Location"] == f"{counter.of(bob)}?from=customer&points=points"
 
 
 def test_knows_nobody_who_was_erased(cashier: Browser, program: Program, card: Card) -> None:

@@ -91,9 +91,8 @@ def customer(request: HttpRequest, slug: str, customer_id: uuid.UUID) -> HttpRes
         raise Http404 from refusal
     if today != known:
         # What was asked for of the one is asked for of the other, but for the card: that may be another's by now.
-        asked = request.GET.copy()
-        asked.pop("card", None)
-        return HttpResponseRedirect(f"{_address(program, today)}?{asked.urlencode()}")
+        asked = {name: request.GET[name] for name in ("from", "points") if name in request.GET}
+        return HttpResponseRedirect(_address(program, today, **asked))
     visit = _visit(request, program, today)
     record = console.address(today) if request.user.has_perm("cards.view_customer") else None
     back = record if in_place.is_from_customer(request) else None
@@ -160,9 +159,9 @@ def _program(request: HttpRequest, slug: str) -> Program:
     return program
 
 
-def _address(program: Program, customer: Customer, *, card: str | None = None) -> str:
+def _address(program: Program, customer: Customer, **query: str) -> str:
     page = reverse("till_customer", args=[program.slug, customer.pk])
-    return f"{page}?{urlencode({'card': card})}" if card else page
+    return f"{page}?{urlencode(query)}" if query else page
 
 
 def _visit(request: HttpRequest, program: Program, customer: Customer) -> Visit:
