@@ -7,14 +7,13 @@ from django.db import connection, connections, transaction
 
 from loyalty.models import Program
 from points import ledger, statements
-from tests.factories import make_account
+from tests.factories import make_account, make_definition
 from tests.points.till import NOON, Till, days, posting
 
 LEDGER = ["points_pointaccount", "points_pointtransaction", "points_pointlot", "points_lotuse", "points_hold"]
 MANY = 2000
-# The server fetches fifty rows ahead where a function loops over a query, and a due moment reads its neighbours. How
-# many rows a plan reads to find one depends on what the other tests have left.
-A_FEW = MANY // 4
+# The server fetches fifty rows ahead where a function loops over a query, and a due moment reads its neighbours.
+A_FEW = 150
 
 POLICIES = {
     "never": {},
@@ -34,8 +33,18 @@ WORK: dict[str, Callable[[Till], object]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def _crowd() -> None:
+    """So many accounts of one entry each that the statistics expect no more of any, and that none is found by reading
+    the table."""
+    program = Program.objects.create(slug="crowd", name="Crowd", transaction_limit=None)
+    definition = make_definition(program)
+    for _ in range(6):
+        ledger.post_many([posting(make_account(program, definition), "award", 1) for _ in range(1000)])
+
+
 @pytest.fixture(scope="module", params=POLICIES)
-def busy(request: pytest.FixtureRequest) -> Iterator[Till]:
+def busy(request: pytest.FixtureRequest, _crowd: None) -> Iterator[Till]:
     """An account with thousands of open lots and of entries."""
     program = Program.objects.create(slug=f"busy-{request.param}", name="Busy", transaction_limit=None)
     till = Till(make_account(program, **POLICIES[request.param]))
