@@ -124,14 +124,15 @@ def summary(entries: QuerySet[PointTransaction]) -> Summary:
 def left(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Decimal]:
     """This will answer how much there is left to reverse of each of the entries: neither reversed nor expired since."""
     known = list(entries)
-    undone, expired = reversals(known), _expired(known)
+    account_ids = _families(known)
+    undone, expired = _reversals(known, account_ids), _expired(known, account_ids)
     return {entry.pk: abs(entry.points) - undone[entry.pk].points - expired.get(entry.pk, ZERO) for entry in known}
 
 
-def _expired(entries: Sequence[PointTransaction]) -> Mapping[uuid.UUID | None, Decimal]:
+def _expired(entries: Sequence[PointTransaction], account_ids: set[uuid.UUID]) -> Mapping[uuid.UUID | None, Decimal]:
     """This will answer how much of what each of the entries brought has expired, also after it was sent away and back,
     or brought along by a merge."""
-    named, account_ids = {entry.pk for entry in entries}, _families(entries)
+    named = {entry.pk for entry in entries}
     # A lot has the id of the entry that made it; what came of it elsewhere names that as its origin.
     lots = PointLot.objects.filter(Q(id__in=named) | Q(origin_id__in=named), account_id__in=account_ids)
     found = lots.values_list("id", "origin_id")
@@ -151,8 +152,12 @@ def _families(entries: Iterable[PointTransaction]) -> set[uuid.UUID]:
 def reversals(entries: Iterable[PointTransaction]) -> dict[uuid.UUID, Reversed]:
     """This will answer what was reversed of each of the entries."""
     known = list(entries)
-    named = [entry.pk for entry in known]
-    found = PointTransaction.objects.filter(account_id__in=_families(known), reverses_id__in=named)
+    return _reversals(known, _families(known))
+
+
+def _reversals(entries: Sequence[PointTransaction], account_ids: set[uuid.UUID]) -> dict[uuid.UUID, Reversed]:
+    named = [entry.pk for entry in entries]
+    found = PointTransaction.objects.filter(account_id__in=account_ids, reverses_id__in=named)
     answers = dict.fromkeys(named, Reversed())
     for entry in found.order_by("created_at", "account_id", "version"):
         undone = cast(uuid.UUID, entry.reverses_id)
