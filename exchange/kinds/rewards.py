@@ -6,6 +6,7 @@ from typing import Any
 from exchange.columns import Column, choice, flag, matching, moment, number, text, whole
 from exchange.kinds.base import Brought, Kind, Row
 from loyalty import errors
+from loyalty.models import Program
 from points import definitions
 from points.expiry import MAX_DAYS
 from rewards import catalogue
@@ -53,6 +54,8 @@ class Rewards(Kind):
     def put(self, rows: Sequence[Row]) -> Brought:
         """This will bring rewards in."""
         brought = Brought()
+        # One file after another: of two that name a new reward at once, the later one finds it.
+        Program.objects.select_for_update(no_key=True).get(pk=self.program.pk)
         names = {row.said["name"].lower() for row in rows}
         known = set(catalogue.named(program=self.program, names=names))
         default = self.upload.definition.code if self.upload.definition else None

@@ -49,6 +49,20 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
+def run_at_once(work: Callable[[], object], *, times: int) -> None:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
 def place(upload: Import) -> int:
     return Import.objects.values_list("place", flat=True).get(pk=upload.pk)
 
@@ -91,23 +105,30 @@ def test_brings_in_nothing_twice_where_several_take_it_for_theirs(shop: Shop, up
     Import.objects.filter(pk=upload.pk).update(claimed_by=run, claimed_until=running.lease())
 
     def work() -> None:
-        try:
-            mine = Import.objects.select_related("program", "definition").get(pk=upload.pk)
-            running.carry_on(mine, run=run, stop=threading.Event())
-        finally:
-            connection.close()
+        mine = Import.objects.select_related("program", "definition").get(pk=upload.pk)
+        running.carry_on(mine, run=run, stop=threading.Event())
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
+    run_at_once(work, times=3)
     upload = shop.work(upload)
 
     assert (upload.state, upload.place) == ("done", ROWS)
     assert counts(upload) == (ROWS - ROWS // 100, 0, 0, ROWS // 100)
     assert ImportFault.objects.filter(of=upload, in_run=True).count() == ROWS // 100
     assert shop.balances() == expected()
+
+
+def test_makes_a_reward_once_that_two_files_bring_at_once(shop: Shop) -> None:
+    names = [f"Coffee {number}" for number in range(100)]
+    content = "\n".join(["name,points_cost", *(f"{name},200" for name in names)])
+    uploads = [shop.check("rewards", content, name=name) for name in ("old.csv", "new.csv")]
+    for upload in uploads:
+        imports.confirm(upload=upload, by="staff:mary", at=timezone.now())
+
+    run_at_once(lambda: running.work(stop=threading.Event()), times=2)
+
+    assert sorted(shop.program.rewards.values_list("name", flat=True)) == sorted(names)
+    done = sorted(counts(Import.objects.get(pk=upload.pk)) for upload in uploads)
+    assert done == [(0, 0, 100, 0), (100, 0, 0, 0)]
 
 
 def test_ends_between_two_batches_when_it_is_cancelled(shop: Shop, upload: Import, tmp_path: Path) -> None:
