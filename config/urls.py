@@ -27,6 +27,7 @@ from reports.admin import dashboard
 from reports.api import management as reports
 from rewards.api import v1 as rewards_v1
 from rewards.api import v3 as vouchers
+from staff import signing_in
 
 register_converter(languages.LocaleConverter, "locale")
 
@@ -162,6 +163,7 @@ urlpatterns = [
     path("admin/till/<slug:slug>/", till.find, name="till_find"),
     path("admin/till/<slug:slug>/customers/<uuid:customer_id>/", till.customer, name="till_customer"),
     path("admin/till/<slug:slug>/codes/<str:code>/", till.code, name="till_code"),
+    path("admin/password_change/", admin.site.admin_view(signing_in.change_password)),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     # Who opens the address that the service prints wants to see something.

@@ -1,14 +1,17 @@
-"""The form with which staff sign in: it notes who did, and who tried."""
+"""Signing in, and the password for it: the audit log tells who did, who tried, and who has another password."""
 
 import datetime
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from unfold.forms import AuthenticationForm
 
-from loyalty import authentication
+from loyalty import authentication, console
 from staff import audit
 from staff.audit import Action
 from staff.audit_models import AuditEntry
@@ -48,3 +51,14 @@ class SignInForm(AuthenticationForm):
     def _facts(self, user: User | None) -> dict[str, Any]:
         named = {"name": user.get_username()} if user else {}
         return named | ({"address": authentication.caller_address(self.request.META)} if self.request else {})
+
+
+@transaction.atomic
+def change_password(request: HttpRequest) -> HttpResponse:
+    """This will be the admin's own page for another password of one's own, with a note in the same transaction."""
+    answer = admin.site.password_change(request)
+    if isinstance(answer, HttpResponseRedirect):
+        user = console.member(request)
+        facts = {"name": user.get_username(), "fields": ["password"]}
+        audit.record(action=Action.CHANGED, by=user, about=user, facts=facts, at=timezone.now())
+    return answer

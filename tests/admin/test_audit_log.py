@@ -230,6 +230,29 @@ def test_tells_who_signed_in_and_who_tried() -> None:
     assert (signed_in.action, signed_in.user_id) == ("signed_in", user.pk)
 
 
+def test_tells_who_changed_the_password_of_their_own() -> None:
+    user = User.objects.create_user(secrets.token_hex(6), password=PASSWORD, is_staff=True)
+    browser = Client()
+    browser.force_login(user)
+    page = reverse("admin:password_change")
+    sent = {"old_password": "wrong", "new_password1": f"{PASSWORD}-2", "new_password2": f"{PASSWORD}-2"}
+    assert browser.post(page, sent).status_code == 200
+    assert entries(object_kind="auth.user", object_id=str(user.pk)) == []
+
+    assert browser.post(page, sent | {"old_password": PASSWORD}).status_code == 302
+
+    [entry] = entries(object_kind="auth.user", object_id=str(user.pk))
+    assert (entry.action, entry.user_id, entry.facts) == (
+        "changed",
+        user.pk,
+        {"name": user.username, "fields": ["password"]},
+    )
+    assert PASSWORD not in str(entry.facts)
+    user.refresh_from_db()
+    assert user.check_password(f"{PASSWORD}-2")
+    assert Client().post(page).status_code == 302
+
+
 def test_keeps_no_user_name_that_nobody_has() -> None:
     with time_machine.travel(days(400), tick=False):
         Client().post(reverse("admin:login"), {"username": "my-secret-password", "password": "oops"})
