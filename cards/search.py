@@ -48,7 +48,8 @@ def customers(term: str) -> QuerySet[Customer]:
     if _PHONE.fullmatch(term):
         # Whatever stands between the digits, here or there.
         digits = re.sub(r"\D", "", term)
-        return within.filter(Q(words__contains=digits) | Q(words__contains=term.lower()))
+        by_digits = Q(words__contains=digits)
+        return within.filter(by_digits if digits in term else by_digits | Q(words__contains=term))
     for word in term.lower().split()[:_MOST_WORDS]:
         # The index knows three letters in a row: of fewer, those with which a word begins.
         within = within.filter(words__contains=word if len(word) >= _INDEXED else f" {word}")

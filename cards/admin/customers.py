@@ -24,6 +24,7 @@ from events import outbox
 from events.admin import events
 from events.models import EventType
 from loyalty import console
+from loyalty.postgres import arrays
 from points import expiry, histories, membership
 from points.admin import adjusting, record
 from rewards.admin import codes
@@ -135,12 +136,13 @@ class CustomerAdmin(console.TableAdmin):
             found = found.filter(program__pk=program)
         by_order = histories.of_reference(reference=search_term.strip())
         # Whoever is found under a name of before is found as the customer of today, too. Sets of keys, which indexes
-        # answer, and not one condition of several; of a word that half of all customers have, not all.
+        # answer, and not one condition of several; of a word that half of all customers have, not all. They are looked
+        # for once, here, and not by the list and its count again.
         merged = found.filter(merged_into__isnull=False)
-        keys = found.values("pk")[: search.MOST].union(
-            merged.values("merged_into")[: search.MOST], by_order.values("account__customer")[: search.MOST]
+        keys = found.values_list("pk")[: search.MOST].union(
+            merged.values_list("merged_into")[: search.MOST], by_order.values_list("account__customer")[: search.MOST]
         )
-        return queryset.filter(pk__in=keys), False
+        return queryset.filter(arrays.has_id("pk", (key for (key,) in keys))), False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return console.only_program() | super().get_changeform_initial_data(request)

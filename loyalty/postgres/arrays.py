@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 import orjson
+from django.db.models import BooleanField, Func, Value
 
 
 def literal(members: Iterable[Any]) -> str:
@@ -18,6 +20,12 @@ def literal(members: Iterable[Any]) -> str:
         return f"{{{','.join(map(_quoted, column))}}}"
     # Without one, both write a list in the same way, but for its brackets.
     return f"{{{text[1:-1].decode()}}}"
+
+
+def has_id(field: str, ids: Iterable[UUID]) -> Func:
+    """This will be the condition that a field is one of the ids: one value, where `__in` sends one for each of them."""
+    form = {"template": "%(expressions)s::uuid[])", "arg_joiner": " = ANY("}
+    return Func(field, Value(literal(ids)), output_field=BooleanField(), **form)
 
 
 def _quoted(member: Any) -> str:
