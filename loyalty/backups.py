@@ -15,6 +15,8 @@ from loyalty import embedded
 
 DRAFT = f"{embedded.DATABASE}_being_restored"
 BEFORE = f"{embedded.DATABASE}_before_restore"
+# What an earlier restore kept, until this one is done.
+FORMER = f"{embedded.DATABASE}_before_earlier_restore"
 
 
 class BackupError(Exception):
@@ -76,13 +78,17 @@ def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None])
 
 
 def _swap(cursor: Any) -> None:
-    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", BEFORE)
+    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", FORMER)
+    cursor.execute("SELECT FROM pg_database WHERE datname = %s", [BEFORE])
+    has_former = cursor.fetchone() is not None
     # Sessions are kept out, so that nothing is posted to what is about to be put away; a start lets them in again.
     _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", embedded.DATABASE)
     try:
-        sessions = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
-        cursor.execute(sessions, [embedded.DATABASE])
+        sessions = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname IN (%s, %s)"
+        cursor.execute(sessions, [embedded.DATABASE, BEFORE])
         cursor.execute("BEGIN")
+        if has_former:
+            _execute(cursor, "ALTER DATABASE {} RENAME TO {}", BEFORE, FORMER)
         _execute(cursor, "ALTER DATABASE {} RENAME TO {}", embedded.DATABASE, BEFORE)
         _execute(cursor, "ALTER DATABASE {} RENAME TO {}", DRAFT, embedded.DATABASE)
         _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", BEFORE)
@@ -91,6 +97,7 @@ def _swap(cursor: Any) -> None:
         cursor.execute("ROLLBACK")
         _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", embedded.DATABASE)
         raise BackupError(str(error)) from error
+    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", FORMER)
 
 
 def _execute(cursor: Any, statement: str, *names: str) -> None:

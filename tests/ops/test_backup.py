@@ -152,7 +152,21 @@ def test_restore_lets_nobody_meet_half_a_copy(restored, dump):
 
 
 def test_restore_leaves_no_draft(restored):
-    assert query(restored, f"SELECT datname FROM pg_database WHERE datname = '{backups.DRAFT}'") == []
+    names = "SELECT datname FROM pg_database WHERE datname LIKE 'loyalty%' ORDER BY datname"
+    assert query(restored, names) == [(embedded.DATABASE,), (backups.BEFORE,)]
+
+
+def test_restore_that_cannot_be_put_in_place_leaves_what_an_earlier_one_kept(restored):
+    before = entries(restored), entries(restored, backups.BEFORE)
+    with (
+        embedded.Server(restored).running() as server,
+        contextlib.closing(server.connect_as_superuser()) as connection,
+        connection.cursor() as cursor,
+        # There is no draft.
+        pytest.raises(backups.BackupError, match=backups.DRAFT),
+    ):
+        backups._swap(cursor)
+    assert (entries(restored), entries(restored, backups.BEFORE)) == before
 
 
 def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):
