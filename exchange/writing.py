@@ -4,14 +4,13 @@ import contextlib
 import csv
 import datetime
 import decimal
+import re
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-import openpyxl
 import orjson
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from exchange import formulas
 from loyalty import errors
@@ -19,6 +18,7 @@ from loyalty import errors
 # What a sheet of Excel holds, its headings among them, and a cell.
 MOST_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
+_NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
 # About so many lines go out at once.
 _LINES = 200
 _MARK = "\ufeff"
@@ -51,6 +51,9 @@ def workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]
     Raises:
         TooManyRows.
     """
+    # It takes some megabytes, which a web server that writes no workbook need not have.
+    import openpyxl
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
     sheet.append(list(columns))
@@ -103,5 +106,5 @@ def _told(value: Any) -> Any:
 def _in_a_cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)
+    text = _NOT_IN_A_CELL.sub("\N{REPLACEMENT CHARACTER}", value)
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
