@@ -36,6 +36,11 @@ def is_wanted(program_id: uuid.UUID) -> bool:
         return cursor.fetchone() is not None
 
 
+def listening() -> list[Program]:
+    """This will answer the programmes in which anybody wants to know what happens."""
+    return list(Program.objects.raw(f"SELECT p.* FROM loyalty_program p WHERE {LISTENS}"))
+
+
 def record(kind: EventType, subjects: Iterable[Any], *, program: Program, told: dict[str, Any] | None = None) -> None:
     """This will write that something happened to rows of the programme, told as the v1 face shows them now, with what
     is `told` beside. In the transaction that did it. Rows that still have to be read are read if anybody listens."""

@@ -81,7 +81,7 @@ def remind(*, at: datetime.datetime) -> Tally:
         errors.Unavailable: the database did not answer in time. The batches before are written.
     """
     tally = Tally()
-    programs = {program.pk: program for program in Program.objects.all() if outbox.is_wanted(program.pk)}
+    programs = {program.pk: program for program in outbox.listening()}
     for program, accounts in _batches(programs, at, tally):
         retry.run(functools.partial(_tell, program, accounts, at, tally))
     return tally
