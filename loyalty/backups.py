@@ -15,8 +15,8 @@ from loyalty import embedded
 
 DRAFT = f"{embedded.DATABASE}_being_restored"
 BEFORE = f"{embedded.DATABASE}_before_restore"
-# What an earlier restore kept, until this one is done.
-FORMER = f"{embedded.DATABASE}_before_earlier_restore"
+# What becomes BEFORE as soon as what an earlier restore kept is gone.
+ASIDE = f"{embedded.DATABASE}_set_aside"
 
 
 class BackupError(Exception):
@@ -54,16 +54,22 @@ def _has_tables(server: embedded.Server) -> bool:
         return cursor.fetchone() == (True,)
 
 
-def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None]) -> None:
-    """This will put a copy in the place of the database, which stays beside it under the name BEFORE.
+def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None]) -> str:
+    """This will put a copy in the place of the database, and answer the name under which that stays beside it: BEFORE,
+    or ASIDE where what an earlier restore kept cannot be dropped.
 
     The copy is read into a database of its own first, DRAFT, and made ready there: callers never meet a half of it, and
     one that cannot be read, or not made ready, changes nothing.
 
     Raises:
-        BackupError: the file is not a copy, or not a whole one.
+        BackupError: the file is not a copy, or not a whole one, or an earlier restore has set something aside that
+            cannot become BEFORE.
     """
     with contextlib.closing(server.connect_as_superuser()) as connection, connection.cursor() as cursor:
+        try:
+            _keep(cursor)
+        except psycopg2.Error as error:
+            raise BackupError(str(error)) from error
         _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", DRAFT)
         _execute(cursor, "CREATE DATABASE {} OWNER {}", DRAFT, embedded.OWNER_ROLE)
         with contextlib.ExitStack() as unless_in_place:
@@ -75,29 +81,38 @@ def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None])
             make_ready()
             _swap(cursor)
             unless_in_place.pop_all()
+        try:
+            _keep(cursor)
+        except psycopg2.Error:
+            # The next restore tries again, and says why it cannot.
+            return ASIDE
+    return BEFORE
 
 
 def _swap(cursor: Any) -> None:
-    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", FORMER)
-    cursor.execute("SELECT FROM pg_database WHERE datname = %s", [BEFORE])
-    has_former = cursor.fetchone() is not None
     # Sessions are kept out, so that nothing is posted to what is about to be put away; a start lets them in again.
     _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", embedded.DATABASE)
     try:
-        sessions = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname IN (%s, %s)"
-        cursor.execute(sessions, [embedded.DATABASE, BEFORE])
+        sessions = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+        cursor.execute(sessions, [embedded.DATABASE])
         cursor.execute("BEGIN")
-        if has_former:
-            _execute(cursor, "ALTER DATABASE {} RENAME TO {}", BEFORE, FORMER)
-        _execute(cursor, "ALTER DATABASE {} RENAME TO {}", embedded.DATABASE, BEFORE)
+        _execute(cursor, "ALTER DATABASE {} RENAME TO {}", embedded.DATABASE, ASIDE)
         _execute(cursor, "ALTER DATABASE {} RENAME TO {}", DRAFT, embedded.DATABASE)
-        _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", BEFORE)
+        _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", ASIDE)
         cursor.execute("COMMIT")
     except psycopg2.Error as error:
         cursor.execute("ROLLBACK")
         _execute(cursor, "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", embedded.DATABASE)
         raise BackupError(str(error)) from error
-    _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", FORMER)
+
+
+def _keep(cursor: Any) -> None:
+    """This will keep what was set aside as BEFORE, in the place of what an earlier restore kept; also what a restore that
+    was interrupted has set aside."""
+    cursor.execute("SELECT FROM pg_database WHERE datname = %s", [ASIDE])
+    if cursor.fetchone() is not None:
+        _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", BEFORE)
+        _execute(cursor, "ALTER DATABASE {} RENAME TO {}", ASIDE, BEFORE)
 
 
 def _execute(cursor: Any, statement: str, *names: str) -> None:

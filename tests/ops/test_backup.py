@@ -72,6 +72,26 @@ def entries(data_dir: Path, database: str = embedded.DATABASE) -> int:
     return query(data_dir, "SELECT count(*) FROM points_pointtransaction", database=database)[0][0]
 
 
+def databases(data_dir: Path) -> list[str]:
+    """The service's databases."""
+    names = query(data_dir, "SELECT datname FROM pg_database WHERE datname LIKE 'loyalty%' ORDER BY datname")
+    return [name for (name,) in names]
+
+
+@contextlib.contextmanager
+def as_template(data_dir: Path, database: str) -> Iterator[None]:
+    """Postgres drops no template."""
+    with embedded.Server(data_dir).running() as server:
+
+        def mark(*, is_template: bool) -> None:
+            with contextlib.closing(server.connect_as_superuser()) as connection, connection.cursor() as cursor:
+                cursor.execute(f"ALTER DATABASE {database} IS_TEMPLATE {is_template}")
+
+        mark(is_template=True)
+        yield
+        mark(is_template=False)
+
+
 @pytest.fixture(scope="module")
 def dump(shop: Path) -> Path:
     result = manage(shop, "backup")
@@ -151,22 +171,26 @@ def test_restore_lets_nobody_meet_half_a_copy(restored, dump):
         assert restore.result().returncode == 0, restore.result().stderr
 
 
-def test_restore_leaves_no_draft(restored):
-    names = "SELECT datname FROM pg_database WHERE datname LIKE 'loyalty%' ORDER BY datname"
-    assert query(restored, names) == [(embedded.DATABASE,), (backups.BEFORE,)]
+def test_restore_keeps_what_was_there_in_the_place_of_what_an_earlier_one_kept(restored, dump):
+    assert manage(restored, "shell", "--command", AWARD).returncode == 0
+    there = entries(restored)
+    assert manage(restored, "restore", str(dump)).returncode == 0
+    assert entries(restored, backups.BEFORE) == there
+    assert databases(restored) == [embedded.DATABASE, backups.BEFORE]
 
 
-def test_restore_that_cannot_be_put_in_place_leaves_what_an_earlier_one_kept(restored):
-    before = entries(restored), entries(restored, backups.BEFORE)
-    with (
-        embedded.Server(restored).running() as server,
-        contextlib.closing(server.connect_as_superuser()) as connection,
-        connection.cursor() as cursor,
-        # There is no draft.
-        pytest.raises(backups.BackupError, match=backups.DRAFT),
-    ):
-        backups._swap(cursor)
-    assert (entries(restored), entries(restored, backups.BEFORE)) == before
+def test_restore_says_where_what_was_there_is_when_what_an_earlier_one_kept_cannot_be_dropped(restored, dump):
+    kept, there = entries(restored, backups.BEFORE), entries(restored)
+    with as_template(restored, backups.BEFORE):
+        result = manage(restored, "restore", str(dump))
+        assert (result.returncode, backups.ASIDE in result.stdout) == (0, True), result.stderr
+        assert (entries(restored, backups.BEFORE), entries(restored, backups.ASIDE)) == (kept, there)
+
+        again = manage(restored, "restore", str(dump))
+        assert (again.returncode, "nothing was changed: cannot drop a template" in again.stderr) == (1, True)
+
+    assert manage(restored, "restore", str(dump)).returncode == 0
+    assert databases(restored) == [embedded.DATABASE, backups.BEFORE]
 
 
 def test_restore_of_half_a_file_changes_nothing(shop, dump, tmp_path):

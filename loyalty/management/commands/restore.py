@@ -28,10 +28,10 @@ class Command(BaseCommand):
             wrong = "say which file" if file == Path() else f"there is no file {str(file)!r}"
             raise CommandError(f"{wrong}: make restore FILE=…; there are:\n{known or 'none'}")
         try:
-            backups.read(embedded.Server(settings.DATA_DIR), file, make_ready=self._make_ready)
+            kept = backups.read(embedded.Server(settings.DATA_DIR), file, make_ready=self._make_ready)
         except (backups.BackupError, DatabaseError) as error:
             raise CommandError(f"nothing was changed: {error}") from error
-        self.stdout.write(f"{file} is in place; what was there before is the database {backups.BEFORE}")
+        self.stdout.write(f"{file} is in place; what was there before is the database {kept}")
 
     def _make_ready(self) -> None:
         with _at(backups.DRAFT):
