@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from typing import Any
 
 from django.db.models import Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Lower
@@ -10,13 +11,14 @@ from cards.models import CARD_NUMBER, Card, Customer
 from loyalty import ids
 from loyalty.models import Program
 
-LONGEST_TERM = 200
+# As long as the reference of an order may be.
+LONGEST_TERM = 255
 # As many as a list is paged through. Of a word that more have, any of them: who looks for somebody says more.
 MOST = 1_000
 _MOST_WORDS = 5
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
-_PHONE = re.compile(r"[^\w]*(?:[0-9][ ()+./-]*){5,}")
+_PHONE = re.compile(r"[^\w]*(?:[0-9][^\w]*){5,}")
 _PART_OF_A_NUMBER = re.compile(r"L?C?[0-9]{3,}")
 _UUID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -28,7 +30,7 @@ def customers(term: str) -> QuerySet[Customer]:
     word, within names, addresses, phone numbers and external ids: one or two letters where a word begins with them. All
     of it is found by indexes.
     """
-    term = _cleaned(term)
+    term = cleaned(term)
     if _is_card_number(term):
         return Customer.objects.filter(pk__in=_by_number(term).values("customer"))
     if key := _key(term, "card"):
@@ -49,17 +51,24 @@ def customers(term: str) -> QuerySet[Customer]:
         # Whatever stands between the digits, here or there.
         digits = re.sub(r"\D", "", term)
         by_digits = Q(words__contains=digits)
+        # Where they stand together in the term, whoever has the term has them.
         return within.filter(by_digits if digits in term else by_digits | Q(words__contains=term))
-    for word in term.lower().split()[:_MOST_WORDS]:
-        # The index knows three letters in a row: of fewer, those with which a word begins.
-        within = within.filter(words__contains=word if len(word) >= _INDEXED else f" {word}")
+    for word in term.split()[:_MOST_WORDS]:
+        # The index knows three letters in a row: of fewer, those with which a word begins. The database makes them
+        # small, as it does with what it has: Python does it otherwise for some letters.
+        within = within.filter(words__contains=Lower(Value(word if len(word) >= _INDEXED else f" {word}")))
     return within
+
+
+def of_program(rows: QuerySet[Any], key: str) -> QuerySet[Any]:
+    """This will answer those of a programme whose id an address has; none where that is no id."""
+    return rows.filter(program__pk=key) if _UUID.fullmatch(key) else rows.none()
 
 
 def one(program: Program, term: str) -> Customer | None:
     """This will answer the programme's customer whom a whole card number, e-mail address or id names, ours or the
     shop's own, whatever has become of the customer, or None."""
-    term = _cleaned(term)
+    term = cleaned(term)
     if _is_card_number(term):
         return program.customers.filter(cards__number=_number(term)).first()
     named = Q(external_id=term)
@@ -72,10 +81,10 @@ def one(program: Program, term: str) -> Customer | None:
 def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
     """This will answer the cards that a term may mean, in all programmes or in the one of that id: by number, also a
     part of it, by id, or by their customer."""
-    term = _cleaned(term)
+    term = cleaned(term)
     cards, found = Card.objects.all(), customers(term)
     if program is not None:
-        cards, found = cards.filter(program__pk=program), found.filter(program__pk=program)
+        cards, found = of_program(cards, program), of_program(found, program)
     if _is_card_number(term):
         return cards.filter(pk__in=_by_number(term).values("pk"))
     if key := ids.parse("card", term):
@@ -88,8 +97,9 @@ def cards(term: str, *, program: str | None = None) -> QuerySet[Card]:
     return cards.filter(pk__in=by_number.values("pk")[:MOST].union(by_customer.values("pk")))
 
 
-def _cleaned(term: str) -> str:
-    return term.strip()[:LONGEST_TERM]
+def cleaned(term: str) -> str:
+    """This will answer a term as it is looked for: no longer than one may be, without NULs, which no column holds."""
+    return term.replace("\0", "").strip()[:LONGEST_TERM]
 
 
 def _is_card_number(term: str) -> bool:

@@ -5,8 +5,8 @@ What has been written so is read as it was before, so that what is exported can 
 
 import re
 
-# Also in full width, as East Asian keyboards write them.
-_BEGINS = r"(?:[=@\t\r\n\uff1d\uff20\uff0b\uff0d]|[+-](?![0-9][0-9 ]*\Z))"
+# Also in full width, as East Asian keyboards write them, and in small form.
+_BEGINS = r"(?:[=@\t\r\n\uff1d\uff20\uff0b\uff0d\ufe66\ufe6b\ufe62\ufe63]|[+-](?![0-9][0-9 ]*\Z))"
 _FORMULA = re.compile(f"'*{_BEGINS}")
 _DEFUSED = re.compile(f"'+{_BEGINS}")
 

@@ -18,7 +18,8 @@ from loyalty import errors
 # What a sheet of Excel holds, its headings among them, and a cell.
 MOST_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
-_NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
+# What XML 1.0 has no character for (https://www.w3.org/TR/xml/#charsets).
+_NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # About so many lines go out at once.
 _LINES = 200
 _MARK = "\ufeff"

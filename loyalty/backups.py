@@ -18,6 +18,9 @@ BEFORE = f"{embedded.DATABASE}_before_restore"
 # What becomes BEFORE as soon as what an earlier restore kept is gone.
 ASIDE = f"{embedded.DATABASE}_set_aside"
 
+# The number of a lock that is the session's, on the server's own database.
+_ONE_AT_A_TIME = 7_247_001
+
 
 class BackupError(Exception):
     """A copy could not be written or read; the message is what Postgres said."""
@@ -62,10 +65,13 @@ def read(server: embedded.Server, path: Path, *, make_ready: Callable[[], None])
     one that cannot be read, or not made ready, changes nothing.
 
     Raises:
-        BackupError: the file is not a copy, or not a whole one, or an earlier restore has set something aside that
-            cannot become BEFORE.
+        BackupError: the file is not a copy, or not a whole one; another restore is under way; or an earlier one has set
+            something aside that cannot become BEFORE.
     """
     with contextlib.closing(server.connect_as_superuser()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_ONE_AT_A_TIME])
+        if cursor.fetchone() != (True,):
+            raise BackupError("another restore is under way")
         try:
             _keep(cursor)
         except psycopg2.Error as error:
@@ -107,8 +113,7 @@ def _swap(cursor: Any) -> None:
 
 
 def _keep(cursor: Any) -> None:
-    """This will keep what was set aside as BEFORE, in the place of what an earlier restore kept; also what a restore that
-    was interrupted has set aside."""
+    """This will keep what was set aside, also by an interrupted restore, as BEFORE, in the place of what that was."""
     cursor.execute("SELECT FROM pg_database WHERE datname = %s", [ASIDE])
     if cursor.fetchone() is not None:
         _execute(cursor, "DROP DATABASE IF EXISTS {} WITH (FORCE)", BEFORE)

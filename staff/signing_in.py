@@ -56,6 +56,9 @@ class SignInForm(AuthenticationForm):
 @transaction.atomic
 def change_password(request: HttpRequest) -> HttpResponse:
     """This will be the admin's own page for another password of one's own, with a note in the same transaction."""
+    if request.method == "POST":
+        # One after another: of two with the same former password, the later one has another one now.
+        request.user = User.objects.select_for_update(no_key=True).get(pk=console.member(request).pk)
     answer = admin.site.password_change(request)
     if isinstance(answer, HttpResponseRedirect):
         user = console.member(request)

@@ -128,13 +128,14 @@ class CustomerAdmin(console.TableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
-        if not search_term.strip():
+        term = search.cleaned(search_term)
+        if not term:
             return queryset, False
-        found = search.customers(search_term).order_by()
+        found = search.customers(term).order_by()
         if program := request.GET.get("program__id__exact"):
             # Before so many are taken, not afterwards.
-            found = found.filter(program__pk=program)
-        by_order = histories.of_reference(reference=search_term.strip())
+            found = search.of_program(found, program)
+        by_order = histories.of_reference(reference=term)
         # Whoever is found under a name of before is found as the customer of today, too. Sets of keys, which indexes
         # answer, and not one condition of several; of a word that half of all customers have, not all. They are looked
         # for once, here, and not by the list and its count again.

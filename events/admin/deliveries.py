@@ -153,7 +153,7 @@ class DeliveryAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
     ) -> tuple[QuerySet[Delivery], bool]:
-        term = search_term.strip()[: search.LONGEST_TERM]
+        term = search.cleaned(search_term)
         if not term:
             return queryset, False
         if key := ids.parse("dlv", term):

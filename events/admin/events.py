@@ -67,7 +67,7 @@ class EventAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        term = search_term.strip()[: search.LONGEST_TERM]
+        term = search.cleaned(search_term)
         if not term:
             return queryset, False
         if key := ids.parse("evt", term):

@@ -56,13 +56,12 @@ class Rewards(Kind):
         brought = Brought()
         # One file after another: of two that name a new reward at once, the later one finds it.
         Program.objects.select_for_update(no_key=True).get(pk=self.program.pk)
-        names = {row.said["name"].lower() for row in rows}
-        known = set(catalogue.named(program=self.program, names=names))
+        known = catalogue.named(program=self.program, names={row.said["name"] for row in rows})
         default = self.upload.definition.code if self.upload.definition else None
         codes = definitions.find_all(self.program, {row.said["definition"] or default for row in rows})
         for row in rows:
             code = row.said["definition"] or default
-            if row.said["name"].lower() in known:
+            if row.said["name"] in known:
                 brought.known += 1
             elif code not in codes:
                 brought.fault(row.number, [("definition", "The programme has no such definition.")])

@@ -48,7 +48,7 @@ class NoticeAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Notice], search_term: str
     ) -> tuple[QuerySet[Notice], bool]:
-        term = search_term.strip()[: search.LONGEST_TERM]
+        term = search.cleaned(search_term)
         return (queryset.filter(customer__in=search.customers(term).values("pk")) if term else queryset), False
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:

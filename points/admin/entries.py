@@ -119,7 +119,7 @@ class EntryAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[PointTransaction], search_term: str
     ) -> tuple[QuerySet[PointTransaction], bool]:
-        term = search_term.strip()[: search.LONGEST_TERM]
+        term = search.cleaned(search_term)
         if not term:
             return queryset, False
         if key := ids.parse("txn", term):

@@ -54,7 +54,7 @@ class RedemptionAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Redemption], search_term: str
     ) -> tuple[QuerySet[Redemption], bool]:
-        term = search_term.strip()[: search.LONGEST_TERM]
+        term = search.cleaned(search_term)
         if not term:
             return queryset, False
         if key := ids.parse("red", term):

@@ -6,13 +6,15 @@ import secrets
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
-from django.db import IntegrityError, models
+from django.db import DatabaseError, IntegrityError, models
 from django.test import Client
 from django.urls import reverse
 
@@ -21,12 +23,14 @@ from events import endpoints
 from loyalty import api_keys
 from loyalty.models import ApiKey, Program
 from points.models import EarningRule, PointDefinition
+from staff import audit
 from staff.audit_models import AuditEntry
 from staff.models import AdjustmentLimit, AdjustmentReason, AdjustmentRequest
 from tests.admin import pages
 from tests.admin.conftest import ADJUSTER, Browser, staff, trust
 from tests.factories import CardFactory, CustomerFactory
 from tests.points.round_the_ledger import run
+from tests.points.threads import at_once
 from tests.points.till import NOON, Till, days
 
 PASSWORD = "correct-horse-battery"
@@ -239,7 +243,8 @@ def test_tells_who_changed_the_password_of_their_own() -> None:
     assert browser.post(page, sent).status_code == 200
     assert entries(object_kind="auth.user", object_id=str(user.pk)) == []
 
-    assert browser.post(page, sent | {"old_password": PASSWORD}).status_code == 302
+    changed = browser.post(page, sent | {"old_password": PASSWORD})
+    assert changed.headers["Location"] == reverse("admin:password_change_done")
 
     [entry] = entries(object_kind="auth.user", object_id=str(user.pk))
     assert (entry.action, entry.user_id, entry.facts) == (
@@ -247,10 +252,38 @@ def test_tells_who_changed_the_password_of_their_own() -> None:
         user.pk,
         {"name": user.username, "fields": ["password"]},
     )
-    assert PASSWORD not in str(entry.facts)
     user.refresh_from_db()
     assert user.check_password(f"{PASSWORD}-2")
-    assert Client().post(page).status_code == 302
+
+
+def test_changes_no_password_that_it_cannot_tell_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    user = User.objects.create_user(secrets.token_hex(6), password=PASSWORD, is_staff=True)
+    browser = Client(raise_request_exception=False)
+    browser.force_login(user)
+    monkeypatch.setattr(audit, "record", mock.Mock(side_effect=DatabaseError))
+    sent = {"old_password": PASSWORD, "new_password1": f"{PASSWORD}-2", "new_password2": f"{PASSWORD}-2"}
+    assert browser.post(reverse("admin:password_change"), sent).status_code >= 500
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
+
+
+def test_one_of_two_changes_a_password_at_once() -> None:
+    user = User.objects.create_user(secrets.token_hex(6), password=PASSWORD, is_staff=True)
+    browsers = [Client(), Client()]
+    for browser in browsers:
+        browser.force_login(user)
+
+    def change(browser: Client) -> int:
+        sent = {"old_password": PASSWORD, "new_password1": f"{PASSWORD}-2", "new_password2": f"{PASSWORD}-2"}
+        return browser.post(reverse("admin:password_change"), sent).status_code
+
+    assert sorted(at_once(*[partial(change, browser) for browser in browsers])) == [200, 302]
+    assert len(entries(object_kind="auth.user", object_id=str(user.pk))) == 1
+
+
+def test_lets_nobody_change_a_password_who_is_not_signed_in() -> None:
+    answer = Client().post(reverse("admin:password_change"), {"old_password": PASSWORD})
+    assert answer.headers["Location"].startswith(reverse("admin:login"))
 
 
 def test_keeps_no_user_name_that_nobody_has() -> None:

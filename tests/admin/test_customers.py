@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from cards.models import Card, Customer
 from loyalty import ids
@@ -50,6 +51,35 @@ def test_finds_by_what_staff_have_in_hand(viewer: Browser, program: Program, car
     assert found(viewer, program, "@example.com") == alice | {"Bob Brown"}
     assert found(viewer, program, "ad") == alice
     assert found(viewer, program, "b B") == {"Bob Brown"}
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["+370\u2013600\u201311111", "370,600,11111", "\u202a+370 600 11111\u202c", "(600) 11111", "370600", "600 11"],
+)
+@pytest.mark.parametrize("phone", ["+37060011111", "+370 600 11111"])
+def test_finds_a_telephone_number_however_it_is_written(
+    viewer: Browser, program: Program, bob: Customer, phone: str, term: str
+) -> None:
+    CustomerFactory(program=program, name="Carol", phone=phone)
+    assert found(viewer, program, term) == {"Carol"}
+
+
+@pytest.mark.parametrize("name", ["\u039d\u0399\u039a\u039f\u03a3 Papas", "\u0130brahim Kaya", "\u0130g"])
+def test_finds_letters_that_languages_make_small_in_several_ways(viewer: Browser, program: Program, name: str) -> None:
+    CustomerFactory(program=program, name=name)
+    for term in (name, name.split(maxsplit=1)[0]):
+        assert found(viewer, program, term) == {name}
+
+
+@pytest.mark.parametrize(
+    "said", ["term=a&program__id__exact=nonsense", "term=nobody%00here", "term=a&program__id__exact=%00"]
+)
+@pytest.mark.parametrize("field", ["customer", "replaced_by"])
+def test_finds_nobody_by_an_address_written_by_hand(superuser: Browser, field: str, said: str) -> None:
+    address = f"{reverse('admin:autocomplete')}?app_label=cards&model_name=card&field_name={field}&{said}"
+    answer = superuser.get(address)
+    assert (answer.status_code, answer.json()["results"]) == (200, [])
 
 
 def test_finds_who_placed_an_order(viewer: Browser, program: Program, till: Till, bob: Customer) -> None:

@@ -81,6 +81,7 @@ def test_defuses_what_a_spreadsheet_would_run(exporter: Browser, program: Progra
         "\uff0b1",
         "\uff0d1",
         "\uff20A1",
+        "\ufe661",
         "+370 600 11111",
         "-5",
         "O'Hara",
@@ -98,6 +99,17 @@ def test_defuses_what_a_spreadsheet_would_run(exporter: Browser, program: Progra
             assert {cell.data_type for cell in sheet["D"]} == {"s"}
             told = [cell.value for cell in sheet["D"]][1:]
         assert told == [f"'{name}" for name in names[:-3]] + names[-3:]
+
+
+def test_writes_a_workbook_whatever_a_name_holds(exporter: Browser, program: Program) -> None:
+    for number in (0xB, 0x1F, 0x7F, 0xFFFD, 0xFFFE, 0xFFFF, 0x1F600):
+        CustomerFactory(program=program, name=f"a{chr(number)}b")
+
+    answer = asked(exporter, program, "customers", format="xlsx")
+
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).worksheets[0]
+    bad = "a\N{REPLACEMENT CHARACTER}b"
+    assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b"]
 
 
 def test_keeps_to_the_days_that_are_asked_for(exporter: Browser, program: Program, till: Till) -> None:

@@ -63,7 +63,7 @@ def test_names_whom_the_other_was_merged_into(
         ("self", "That is this customer."),
         ("", "This field is required."),
         ("a\0b", "Null characters are not allowed."),
-        ("x" * 201, "at most 200 characters"),
+        ("x" * 256, "at most 255 characters"),
     ],
 )
 def test_says_that_there_is_no_such_other(

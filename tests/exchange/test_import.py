@@ -124,6 +124,14 @@ def test_makes_rewards(shop: Shop, form: str) -> None:
     assert (money.discount_amount, money.stock, money.is_active) == (Decimal("5.50"), None, False)
 
 
+def test_knows_a_reward_by_its_name_in_the_letters_of_any_language(shop: Shop) -> None:
+    names = ["\u039a\u0391\u03a6\u0395\u03a3", "\u0130\u00e7ecek", "Coffee"]
+    content = csv([["name", "points_cost"], *([name, "200"] for name in names)])
+    assert counts(shop.bring("rewards", content)) == (3, 0, 0, 0)
+    assert counts(shop.bring("rewards", content)) == (0, 0, 3, 0)
+    assert counts(shop.bring("rewards", content.replace("Coffee", "COFFEE"))) == (0, 0, 3, 0)
+
+
 @pytest.mark.parametrize("kind", list(FILES))
 def test_writes_nothing_while_it_is_checked(shop: Shop, kind: str) -> None:
     if kind in ("cards", "opening_balances"):

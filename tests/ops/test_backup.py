@@ -179,6 +179,17 @@ def test_restore_keeps_what_was_there_in_the_place_of_what_an_earlier_one_kept(r
     assert databases(restored) == [embedded.DATABASE, backups.BEFORE]
 
 
+def test_restore_waits_for_nobody_who_restores_meanwhile(restored, dump):
+    with (
+        embedded.Server(restored).running() as server,
+        contextlib.closing(server.connect_as_superuser()) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT pg_advisory_lock(%s)", [backups._ONE_AT_A_TIME])
+        result = manage(restored, "restore", str(dump))
+    assert (result.returncode, "another restore is under way" in result.stderr) == (1, True)
+
+
 def test_restore_says_where_what_was_there_is_when_what_an_earlier_one_kept_cannot_be_dropped(restored, dump):
     kept, there = entries(restored, backups.BEFORE), entries(restored)
     with as_template(restored, backups.BEFORE):
