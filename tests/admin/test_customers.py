@@ -65,6 +65,11 @@ def test_finds_a_telephone_number_however_it_is_written(
     assert found(viewer, program, term) == {"Carol"}
 
 
+def test_finds_an_id_that_looks_like_a_telephone_number(viewer: Browser, program: Program, bob: Customer) -> None:
+    CustomerFactory(program=program, name="Carol", external_id="12-345-67")
+    assert found(viewer, program, "12-345-67") == {"Carol"}
+
+
 @pytest.mark.parametrize("name", ["\u039d\u0399\u039a\u039f\u03a3 Papas", "\u0130brahim Kaya", "\u0130g"])
 def test_finds_letters_that_languages_make_small_in_several_ways(viewer: Browser, program: Program, name: str) -> None:
     CustomerFactory(program=program, name=name)
