@@ -73,10 +73,11 @@ class CardAdmin(console.TableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Card], search_term: str
     ) -> tuple[QuerySet[Card], bool]:
-        if not search_term.strip():
+        term = search.cleaned(search_term)
+        if not term:
             return queryset, False
         return queryset.filter(
-            pk__in=search.cards(search_term, program=request.GET.get("program__id__exact")).values("pk")
+            pk__in=search.cards(term, program=request.GET.get("program__id__exact")).values("pk")
         ), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:

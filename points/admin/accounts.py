@@ -83,9 +83,8 @@ class AccountAdmin(console.ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[PointAccount], search_term: str
     ) -> tuple[QuerySet[PointAccount], bool]:
-        if not search_term.strip():
-            return queryset, False
-        return queryset.filter(pk__in=ids_for(search_term)), False
+        term = search.cleaned(search_term)
+        return (queryset.filter(pk__in=ids_for(term)) if term else queryset), False
 
     def has_adjust_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return adjusting.may_adjust(request)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from exchange import imports, running
@@ -16,6 +15,7 @@ from points.models import PointTransaction
 from tests.exchange.processes import LEASE_SECONDS, Worker
 from tests.exchange.shop import Shop, counts
 from tests.factories import CustomerFactory
+from tests.points.threads import at_once, times
 
 CUSTOMERS, ROWS = 50, 1_500
 PATIENCE = 120
@@ -47,20 +47,6 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < give_up_at, "it does not come"
         time.sleep(0.005)
-
-
-def run_at_once(work: Callable[[], object], *, times: int) -> None:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
 
 
 def place(upload: Import) -> int:
@@ -108,7 +94,7 @@ def test_brings_in_nothing_twice_where_several_take_it_for_theirs(shop: Shop, up
         mine = Import.objects.select_related("program", "definition").get(pk=upload.pk)
         running.carry_on(mine, run=run, stop=threading.Event())
 
-    run_at_once(work, times=3)
+    at_once(*times(3, work))
     upload = shop.work(upload)
 
     assert (upload.state, upload.place) == ("done", ROWS)
@@ -124,7 +110,7 @@ def test_makes_a_reward_once_that_two_files_bring_at_once(shop: Shop) -> None:
     for upload in uploads:
         imports.confirm(upload=upload, by="staff:mary", at=timezone.now())
 
-    run_at_once(lambda: running.work(stop=threading.Event()), times=2)
+    at_once(*times(2, lambda: running.work(stop=threading.Event())))
 
     assert sorted(shop.program.rewards.values_list("name", flat=True)) == sorted(names)
     done = sorted(counts(Import.objects.get(pk=upload.pk)) for upload in uploads)
