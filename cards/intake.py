@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Lower
 
 from cards import customers, membership
@@ -128,7 +128,8 @@ Known = dict[str | None, Customer]
 def _known(program: Program, people: Iterable[Newcomer]) -> tuple[Known, Known]:
     """This will answer the customers who have the ids, and those who have the e-mail addresses."""
     external_ids = [person.external_id for person in people if person.external_id]
-    emails = [person.email.lower() for person in people if person.email]
+    # The database makes them small, as it does with what it has: Python does it otherwise for some letters.
+    emails = [Lower(Value(person.email)) for person in people if person.email]
     by_id: Known = {}
     by_email: Known = {}
     found = program.customers.alias(lowered=Lower("email"))

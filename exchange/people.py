@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce, Lower
 
 from cards.models import Customer
@@ -49,7 +49,7 @@ class People:
         self.found: dict[str, dict[str, uuid.UUID]] = {
             "customer_id": _by_our_id(program, {row["customer_id"] for row in rows if row["customer_id"]}),
             "external_id": _by_external_id(program, {row["external_id"] for row in rows if row["external_id"]}),
-            "email": _by_email(program, {row["email"].lower() for row in rows if row["email"]}),
+            "email": _by_email(program, {row["email"] for row in rows if row["email"]}),
             "card_number": _by_card(program, {row["card_number"] for row in rows if row["card_number"]}),
         }
 
@@ -93,8 +93,10 @@ def _by_external_id(program: Program, external_ids: set[str]) -> dict[str, uuid.
 
 
 def _by_email(program: Program, emails: set[str]) -> dict[str, uuid.UUID]:
-    rows = _present(program).alias(lowered=Lower("email")).filter(lowered__in=emails)
-    return dict(rows.values_list(Lower("email"), _TODAY))
+    # The database makes both small: Python does it otherwise for some letters.
+    lowered = [Lower(Value(email)) for email in emails]
+    rows = _present(program).alias(lowered=Lower("email")).filter(lowered__in=lowered)
+    return {email.lower(): today for email, today in rows.values_list("email", _TODAY)}
 
 
 def _by_card(program: Program, numbers: set[str]) -> dict[str, uuid.UUID]:

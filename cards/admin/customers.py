@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -43,7 +43,7 @@ class CustomerForm(forms.ModelForm):
         others = Customer.objects.alias(lowered=Lower("email")).exclude(pk=self.instance.pk)
         others = others.filter(program=program.pk if program else self.instance.program_id)
         for field, owners in (
-            ("email", others.filter(lowered=(values.get("email") or "").lower())),
+            ("email", others.filter(lowered=Lower(Value(values.get("email") or "")))),
             ("external_id", others.filter(external_id=values.get("external_id"))),
         ):
             owner = owners.first() if values.get(field) else None

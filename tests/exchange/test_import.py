@@ -132,6 +132,14 @@ def test_knows_a_reward_by_its_name_in_the_letters_of_any_language(shop: Shop) -
     assert counts(shop.bring("rewards", content.replace("Coffee", "COFFEE"))) == (0, 0, 3, 0)
 
 
+@pytest.mark.parametrize("email", ["\u0130brahim@example.com", "alice@\u039f\u0394\u039f\u03a3.example"])
+def test_knows_a_customer_by_an_address_in_the_letters_of_any_language(shop: Shop, email: str) -> None:
+    content = csv([["email", "name"], [email, "Alice"]])
+    assert counts(shop.bring("customers", content)) == (1, 0, 0, 0)
+    assert counts(shop.bring("customers", content)) == (0, 0, 1, 0)
+    assert counts(shop.bring("opening_balances", csv([["email", "points"], [email, "20"]]))) == (1, 0, 0, 0)
+
+
 @pytest.mark.parametrize("kind", list(FILES))
 def test_writes_nothing_while_it_is_checked(shop: Shop, kind: str) -> None:
     if kind in ("cards", "opening_balances"):
