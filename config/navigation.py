@@ -18,41 +18,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """This will answer the groups of links; the theme leaves out what the member of staff may not see."""
     return [
         {
-            "title": "Help a customer",
+            "title": "Customers",
             "items": [
                 _till(),
                 _table("Customers", "person_search", "cards", "customer"),
                 _table("Cards", "credit_card", "cards", "card"),
+                _table("Segments", "groups", "campaigns", "segment"),
+                _table("Notices", "mark_email_read", "notices", "notice"),
             ],
         },
         {
-            "title": "See how it goes",
+            "title": "Points",
             "separator": True,
             "items": [
-                {
-                    "title": "Dashboard",
-                    "icon": "monitoring",
-                    "link": reverse("dashboard"),
-                    "permission": lambda request: request.user.has_perm("reports.view_figure"),
-                },
-            ],
-        },
-        {
-            "title": "Look into the ledger",
-            "separator": True,
-            "items": [
+                _dashboard(),
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
-            ],
-        },
-        {
-            "title": "Control adjustments",
-            "separator": True,
-            "items": [
                 _requests(request),
-                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
-                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
-                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
+                _table("Award campaigns", "send_money", "campaigns", "awardcampaign"),
             ],
         },
         {
@@ -65,9 +48,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
-            "title": "Decide what is earned",
+            "title": "Programme",
             "separator": True,
             "items": [
+                _table("Programmes", "storefront", "loyalty", "program"),
+                _table("Point definitions", "stars", "points", "pointdefinition"),
                 _table("Tiers", "military_tech", "tiers", "tier"),
                 _table("Tier settings", "straighten", "tiers", "tierscheme"),
                 _rules(),
@@ -75,63 +60,36 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _table("Earning settings", "tune", "points", "earningscheme"),
                 _preview(),
                 _table("Versions of the rules", "history", "points", "rulebook"),
-            ],
-        },
-        {
-            "title": "Award points to many",
-            "separator": True,
-            "items": [
-                _table("Award campaigns", "redeem", "campaigns", "awardcampaign"),
-                _table("Segments", "groups", "campaigns", "segment"),
-            ],
-        },
-        {
-            "title": "Write to customers",
-            "separator": True,
-            "items": [
-                _table("Notices", "mark_email_read", "notices", "notice"),
+                _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
+                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
+                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
+                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
+                _table("Description texts", "translate", "points", "descriptiontext"),
                 _table("Notice texts", "drafts", "notices", "noticetemplate"),
                 _table("Notice settings", "notifications", "notices", "noticesettings"),
-            ],
-        },
-        {
-            "title": "Set up the programme",
-            "separator": True,
-            "items": [
-                _table("Programmes", "storefront", "loyalty", "program"),
-                _table("Point definitions", "stars", "points", "pointdefinition"),
-                _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
-                _table("Description texts", "translate", "points", "descriptiontext"),
-                _table("API keys", "key", "loyalty", "apikey"),
-                {"title": "API explorer", "icon": "code", "link": reverse("docs")},
             ],
         },
         {
             "title": "Integrations",
             "separator": True,
             "items": [
+                _table("API keys", "key", "loyalty", "apikey"),
+                {"title": "API explorer", "icon": "code", "link": reverse("docs")},
                 _table("Webhook endpoints", "webhook", "events", "webhookendpoint"),
                 _table("Deliveries", "outbox", "events", "delivery"),
                 _table("Events", "bolt", "events", "event"),
+                _imports(),
+                _export(),
             ],
         },
         {
-            "title": "Import and export",
-            "separator": True,
-            "items": [_imports(), _export()],
-        },
-        {
             "title": "System",
-            "separator": True,
-            "items": [_table("Job runs", "schedule", "jobs", "jobrun")],
-        },
-        {
-            "title": "Manage staff",
             "separator": True,
             "items": [
                 _table("Users", "badge", "auth", "user"),
                 _table("Groups", "shield_person", "auth", "group"),
                 _table("Audit log", "policy", "staff", "auditentry"),
+                _table("Job runs", "schedule", "jobs", "jobrun"),
             ],
         },
     ]
@@ -152,6 +110,15 @@ def _till() -> Item:
         "icon": "point_of_sale",
         "link": reverse("till"),
         "permission": lambda request: request.user.has_perm("points.use_till"),
+    }
+
+
+def _dashboard() -> Item:
+    return {
+        "title": "Dashboard",
+        "icon": "monitoring",
+        "link": reverse("dashboard"),
+        "permission": lambda request: request.user.has_perm("reports.view_figure"),
     }
 
 

@@ -1,36 +1,22 @@
-"""Writing rows as CSV, line by line, or as a workbook. Texts that a spreadsheet would run as a formula are defused."""
+"""Writing rows as CSV, line by line, and the cells of any file.
 
-import contextlib
+Texts that a spreadsheet would run as a formula are defused.
+"""
+
 import csv
 import datetime
 import decimal
-import re
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
 from exchange import formulas
-from loyalty import errors
 
-# What a sheet of Excel holds, its headings among them, and a cell.
-MOST_ROWS = 1_048_576
-_LONGEST_CELL = 32_767
-# What XML 1.0 has no character for (https://www.w3.org/TR/xml/#charsets).
-_NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 # About so many lines go out at once.
 _LINES = 200
 _MARK = "\ufeff"
-
-
-class TooManyRows(errors.Refusal):
-    """A workbook does not hold so many rows."""
-
-    code = "TOO_MANY_ROWS"
-    status = 422
-    message = f"There are more rows than the {MOST_ROWS:,} that a sheet of a workbook holds: take CSV."
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -39,38 +25,16 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
     writer = csv.writer(_Lines(lines))
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_told(value) for value in row])
+        writer.writerow(cells(row))
         if len(lines) >= _LINES:
             yield "".join(lines)
             lines.clear()
     yield "".join(lines)
 
 
-def workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> IO[bytes]:
-    """This will write rows as a workbook into a file that vanishes when it is closed.
-
-    Raises:
-        TooManyRows.
-    """
-    # It takes some megabytes, which a web server that writes no workbook need not have.
-    import openpyxl
-
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet()
-    sheet.append(list(columns))
-    with contextlib.ExitStack() as unless_done:
-        file = unless_done.enter_context(tempfile.TemporaryFile())
-        try:
-            for number, row in enumerate(rows, 2):
-                if number > MOST_ROWS:
-                    raise TooManyRows
-                sheet.append([_in_a_cell(_told(value)) for value in row])
-        finally:
-            # Also where it fails: this deletes what the library has on the disk.
-            book.save(file)
-        unless_done.pop_all()
-    file.seek(0)
-    return file
+def cells(row: Sequence[Any]) -> list[Any]:
+    """This will answer the values of a row as cells: numbers stay numbers, and moments are in UTC."""
+    return [_told(value) for value in row]
 
 
 class _Lines:
@@ -84,7 +48,6 @@ class _Lines:
 
 
 def _told(value: Any) -> Any:
-    """This will write a value as a cell: numbers stay numbers, and moments are in UTC."""
     match value:
         case None:
             return ""
@@ -102,10 +65,3 @@ def _told(value: Any) -> Any:
         case dict() | list():
             return formulas.defuse(orjson.dumps(value, default=str).decode())
     return formulas.defuse(str(value))
-
-
-def _in_a_cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = _NOT_IN_A_CELL.sub("\N{REPLACEMENT CHARACTER}", value)
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"

@@ -7,15 +7,18 @@ from typing import Any
 import openpyxl
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from cards.models import Card, Customer
+from exchange import exports
 from exchange.exports import EXPORTS
 from loyalty.models import Program
 from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import MANAGER, Browser, staff
 from tests.factories import CustomerFactory
+from tests.points.killing import KillAt
 from tests.points.till import NOON, Till
 
 
@@ -110,6 +113,30 @@ def test_writes_a_workbook_whatever_a_name_holds(exporter: Browser, program: Pro
     sheet = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).worksheets[0]
     bad = "a\N{REPLACEMENT CHARACTER}b"
     assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b"]
+
+
+def test_says_where_a_file_breaks_off(exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_PAGE", 210)
+    for _ in range(220):
+        CustomerFactory(program=program)
+    answer = asked(exporter, program, "customers")
+    pieces = iter(answer.streaming_content)
+    some = next(pieces)
+
+    with connection.execute_wrapper(KillAt("cards_customer", is_before=True)):
+        rest = b"".join(pieces)
+    connection.close()
+
+    assert 190 < some.count(b"\r\n") < 210
+    assert some.endswith(b"\r\n")
+    assert rest == b"INCOMPLETE: the file breaks off here, since the rest could not be read. Take it again.\r\n"
+    assert len(rows(asked(exporter, program, "customers"))) == 1 + 220
+    with (
+        connection.execute_wrapper(KillAt("cards_customer", is_before=True)),
+        pytest.raises(DatabaseError),
+    ):
+        b"".join(asked(exporter, program, "customers", format="xlsx").streaming_content)
+    connection.close()
 
 
 def test_keeps_to_the_days_that_are_asked_for(exporter: Browser, program: Program, till: Till) -> None:

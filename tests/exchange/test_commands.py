@@ -4,13 +4,14 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 
 from cards.models import Card, Customer
-from exchange import exports, writing
+from exchange import exports, workbooks
 from exchange.models import Import
 from points import histories
 from points.models import PointTransaction
@@ -148,18 +149,22 @@ def test_goes_on_from_page_to_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
         assert len(list(found)) >= count
 
 
-def test_refuses_a_workbook_with_more_rows_than_a_sheet_holds(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "most", "on_each"), [("MOST_ROWS", 3, 2), ("MOST_BYTES", 1, 1)])
+def test_goes_on_in_another_sheet_of_a_workbook(
+    shop: Shop, tmp_path: Path, limit: str, most: int, on_each: int
 ) -> None:
-    monkeypatch.setattr(writing, "MOST_ROWS", 3)
-    for _ in range(3):
-        CustomerFactory(program=shop.program)
     path = tmp_path / "customers.xlsx"
+    for count in range(6):
+        with mock.patch.object(workbooks, limit, most):
+            exported(shop, "customers", format="xlsx", output=path)
 
-    with pytest.raises(CommandError, match="take CSV"):
-        exported(shop, "customers", format="xlsx", output=path)
-    assert not path.exists()
-    assert len(exported(shop, "customers").splitlines()) == 1 + 3
+        sheets = [[*sheet.values] for sheet in openpyxl.load_workbook(path).worksheets]
+        assert {sheet[0] for sheet in sheets} == {exports.EXPORTS["customers"].columns}
+        assert len({row[0] for _, *sheet in sheets for row in sheet}) == count
+        full, rest = divmod(count, on_each)
+        assert [len(sheet) - 1 for sheet in sheets] == ([on_each] * full + [rest] * bool(rest) or [0])
+        # Bytes are counted a few thousand at a time.
+        CustomerFactory(program=shop.program, metadata={"note": "A customer" * 900})
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx"])

@@ -1,5 +1,4 @@
 import datetime
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from exchange import exports, writing
+from exchange import exports, workbooks, writing
 from exchange.exports import EXPORTS
-from loyalty import errors
 from loyalty.models import Program
 from points import expiry
 
@@ -44,16 +42,14 @@ class Command(BaseCommand):
         try:
             if options["format"] == "xlsx":
                 assert output is not None
-                with writing.workbook(export.columns, rows) as book, open(output, "wb") as file:
-                    shutil.copyfileobj(book, file)
+                with open(output, "wb") as book:
+                    book.writelines(workbooks.workbook(export.columns, rows))
             elif output is None:
                 for text in writing.csv_text(export.columns, rows):
                     self.stdout.write(text, ending="")
             else:
                 with open(output, "w", encoding="utf-8", newline="") as file:
                     file.writelines(writing.csv_text(export.columns, rows))
-        except errors.Refusal as refusal:
-            raise CommandError(str(refusal)) from refusal
         except BrokenPipeError:
             # Whoever reads has enough.
             sys.stderr.close()
