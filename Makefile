@@ -15,7 +15,7 @@ AS_IN_PRODUCTION = DATABASE_URL=postgres://app@localhost/loyalty DATABASE_OWNER_
 help:
 	@echo "make run       serve on 127.0.0.1:\$${PORT:-8000}, with a Postgres of its own unless DATABASE_URL is set"
 	@echo "make test      run the tests"
-	@echo "make browser   install the browser that some of them want, on Debian and Ubuntu as root"
+	@echo "make browser   install the browser, and axe-core from npm, that some of them want, on Debian and Ubuntu as root"
 	@echo "make lint      check format, types, layers, migrations, settings and the API's description"
 	@echo "make bench     measure the service against Postgres itself"
 	@echo "make backup    write the embedded database to \$${DATA_DIR:-.data}/backups"
@@ -27,9 +27,12 @@ run: $(STAMP)
 test: $(STAMP)
 	.venv/bin/pytest $(AT_ONCE) $(ARGS)
 
-# Without one the tests in a browser are skipped.
+# Without them the tests in a browser are skipped.
 browser:
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@for needed in chromium npm; do \
+		command -v $$needed >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$needed; } || exit; \
+	done
+	@cd tests/browser && npm ci --loglevel=error --no-audit --no-fund
 
 lint: $(STAMP)
 	.venv/bin/ruff format --check .

@@ -44,7 +44,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 _table("Rewards", "card_giftcard", "rewards", "reward"),
                 _table("Redemption codes", "sell", "rewards", "redemption"),
-                _table("Vouchers", "redeem", "rewards", "rewardvoucher"),
+                _table("Vouchers", "local_activity", "rewards", "rewardvoucher"),
             ],
         },
         {
