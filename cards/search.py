@@ -14,8 +14,9 @@ from loyalty.models import Program
 # As long as the reference of an order may be.
 LONGEST_TERM = 255
 # As many as a list is paged through. Of a word that more have, any of them: who looks for somebody says more.
-MOST = 1_000
-_MOST_WORDS = 5
+MOST = 500
+# The longest of them: they say the most.
+_MOST_WORDS = 4
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
 _PHONE = re.compile(r"[^\w]*(?:[0-9][^\w]*){5,}")
@@ -53,7 +54,7 @@ def customers(term: str) -> QuerySet[Customer]:
         by_digits = Q(words__contains=digits)
         # Where they stand together in the term, whoever has the term has them.
         return within.filter(by_digits if digits in term else by_digits | Q(words__contains=term))
-    for word in term.split()[:_MOST_WORDS]:
+    for word in sorted(term.split(), key=len, reverse=True)[:_MOST_WORDS]:
         # The index knows three letters in a row: of fewer, those with which a word begins. The database makes them
         # small, as it does with what it has: Python does it otherwise for some letters.
         within = within.filter(words__contains=Lower(Value(word if len(word) >= _INDEXED else f" {word}")))

@@ -110,6 +110,7 @@ class CustomerAdmin(console.TableAdmin):
     # What is searched is in `cards.search`; a list without fields has no search box.
     search_fields = ("name",)
     search_help_text = "Card number, e-mail, name, phone, external id, order number"
+    list_per_page = 25
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": ("program", "name", "email", "phone", "external_id", "locale", "created", "unsubscribed")}),

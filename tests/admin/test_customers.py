@@ -77,6 +77,14 @@ def test_finds_letters_that_languages_make_small_in_several_ways(viewer: Browser
         assert found(viewer, program, term) == {name}
 
 
+def test_looks_for_the_longest_of_many_words(viewer: Browser, program: Program) -> None:
+    names = [f"Maria del Carmen de la Cruz {name}" for name in ("Garcia", "Lopez")]
+    for name in names:
+        CustomerFactory(program=program, name=name)
+    for name in names:
+        assert found(viewer, program, name) == {name}
+
+
 @pytest.mark.parametrize(
     "said", ["term=a&program__id__exact=nonsense", "term=nobody%00here", "term=a&program__id__exact=%00"]
 )
