@@ -18,6 +18,7 @@ from cards.admin import deeds
 from cards.admin.metadata import METADATA
 from cards.models import Card, Customer
 from loyalty import console, in_place
+from loyalty.postgres import arrays
 from points import membership
 from staff.audit import Action
 
@@ -58,6 +59,7 @@ class CardAdmin(console.TableAdmin):
     # What is searched is in `cards.search`; a list without fields has no search box.
     search_fields = ("number",)
     search_help_text = "Card number or customer"
+    list_per_page = 25
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": ("owner", "state", "status_reason", "blocked", "replacement", "issued", "ends", "program")}),
@@ -76,9 +78,9 @@ class CardAdmin(console.TableAdmin):
         term = search.cleaned(search_term)
         if not term:
             return queryset, False
-        return queryset.filter(
-            pk__in=search.cards(term, program=request.GET.get("program__id__exact")).values("pk")
-        ), False
+        found = search.cards(term, program=request.GET.get("program__id__exact"))
+        # Looked for once, here, and not by the list and its count again.
+        return queryset.filter(arrays.has_id("pk", (key for (key,) in found.values_list("pk")))), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A card is issued from its customer's page.
