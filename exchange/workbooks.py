@@ -9,7 +9,7 @@ It takes some megabytes, which a web server that writes no workbook need not hav
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import openpyxl
@@ -30,7 +30,7 @@ _NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _PIECE = 1 << 16
 
 
-def workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+def workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Generator[bytes]:
     """This will write rows as a workbook, a piece at a time.
 
     What one sheet does not hold goes on in the next, below the same headings.

@@ -6,14 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
 from campaigns.admin import words
 from campaigns.models import AwardCampaign, CampaignCustomer
-from exchange.admin import exporting
+from exchange.admin import sending
 from loyalty import console, ids
 
 SHOWN = 50
@@ -50,11 +51,11 @@ def may_download(request: HttpRequest) -> bool:
     return request.user.has_perm("cards.view_customer")
 
 
-def download(request: HttpRequest, campaign: AwardCampaign) -> StreamingHttpResponse:
+def download(request: HttpRequest, campaign: AwardCampaign) -> HttpResponseBase:
     """This will send the table of customers in one state, or in all, as it is read."""
     state = request.GET.get("state", "")
     rows = _rows(campaign, state if state in Row.State.values else "")
-    return exporting.csv_answer(HEADERS, rows, name=f"campaign-{campaign.pk}")
+    return sending.csv_file(request, HEADERS, rows, name=f"campaign-{campaign.pk}")
 
 
 def _after(campaign: AwardCampaign, state: str, after: str) -> QuerySet[Row]:

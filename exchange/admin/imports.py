@@ -18,7 +18,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from exchange import imports, tasks, uploads
-from exchange.admin import exporting
+from exchange.admin import exporting, sending
 from exchange.admin.forms import UploadForm
 from exchange.kinds import KINDS
 from exchange.models import Import
@@ -141,7 +141,7 @@ class ImportAdmin(console.ReadOnlyAdmin):
         if not self.has_view_permission(request, upload):
             raise PermissionDenied
         rows = ([fault.row, fault.column, fault.text] for fault in imports.all_faults(upload))
-        return exporting.csv_answer(("row", "column", "fault"), rows, name=f"faults-{upload.pk}")
+        return sending.csv_file(request, ("row", "column", "fault"), rows, name=f"faults-{upload.pk}")
 
     @action(description="Export", url_path="export", icon="download", permissions=["export"])
     def export(self, request: HttpRequest) -> HttpResponseBase:

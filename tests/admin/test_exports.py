@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 from typing import Any
 
 import openpyxl
@@ -12,6 +13,7 @@ from django.urls import reverse
 
 from cards.models import Card, Customer
 from exchange import exports
+from exchange.admin import sending
 from exchange.exports import EXPORTS
 from loyalty.models import Program
 from staff.audit_models import AuditEntry
@@ -137,6 +139,28 @@ def test_says_where_a_file_breaks_off(exporter: Browser, program: Program, monke
     ):
         b"".join(asked(exporter, program, "customers", format="xlsx").streaming_content)
     connection.close()
+
+
+def test_leaves_a_thread_to_tills(exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "_threads", threading.BoundedSemaphore(2))
+    for _ in range(300):
+        CustomerFactory(program=program)
+    kept = [asked(exporter, program, "customers", format=form) for form in ("csv", "xlsx")]
+    pieces = [iter(answer.streaming_content) for answer in kept]
+    assert all(next(each) for each in pieces)
+
+    for form in ("csv", "xlsx"):
+        busy = asked(exporter, program, "customers", format=form)
+        assert (busy.status_code, busy["Retry-After"]) == (503, "30")
+        assert "Other files are being sent" in pages.text(busy, status=503)
+    assert AuditEntry.objects.filter(action="exported", object_id=str(program.pk)).count() == 2
+
+    # One is read to its end, the other is left there, and a third nobody begins to read.
+    assert list(pieces[0])
+    kept[1].close()
+    for form in ("csv", "xlsx", "csv"):
+        asked(exporter, program, "customers", format=form).close()
+    assert len(rows(asked(exporter, program, "customers"))) == 1 + 300
 
 
 def test_keeps_to_the_days_that_are_asked_for(exporter: Browser, program: Program, till: Till) -> None:
