@@ -32,7 +32,8 @@ browser:
 	@for needed in chromium npm; do \
 		command -v $$needed >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $$needed; } || exit; \
 	done
-	@cd tests/browser && npm ci --loglevel=error --no-audit --no-fund
+	@cd tests/browser && { [ node_modules/.package-lock.json -nt package-lock.json ] || \
+		npm ci --loglevel=error --no-audit --no-fund; }
 
 lint: $(STAMP)
 	.venv/bin/ruff format --check .

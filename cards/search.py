@@ -13,9 +13,10 @@ from loyalty.models import Program
 
 # As long as the reference of an order may be.
 LONGEST_TERM = 255
-# As many as a list is paged through. Of a word that more have, any of them: who looks for somebody says more.
-MOST = 500
-# The longest of them: they say the most.
+# One more than a list is paged through, which then says that there are others. Of a word that more have, any of them:
+# who looks for somebody says more.
+MOST = 501
+# Of more words the longest are looked for: they say the most.
 _MOST_WORDS = 4
 _INDEXED = 3
 # So many digits at least: fewer are in too many numbers.
@@ -28,8 +29,8 @@ def customers(term: str) -> QuerySet[Customer]:
     """This will answer the customers that a term may mean.
 
     A whole card number, e-mail address or id means one person of a programme. Anything else is looked for, word by
-    word, within names, addresses, phone numbers and external ids: one or two letters where a word begins with them. All
-    of it is found by indexes.
+    word, within names, addresses, phone numbers and external ids: one or two letters where a word begins with them. Of
+    more than four words the longest four are. All of it is found by indexes.
     """
     term = cleaned(term)
     if _is_card_number(term):

@@ -20,22 +20,27 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "title": "Customers",
             "items": [
-                _till(),
+                _page("Till", "point_of_sale", "till", "points.use_till"),
                 _table("Customers", "person_search", "cards", "customer"),
                 _table("Cards", "credit_card", "cards", "card"),
-                _table("Segments", "groups", "campaigns", "segment"),
                 _table("Notices", "mark_email_read", "notices", "notice"),
+                _table("Notice texts", "drafts", "notices", "noticetemplate"),
+                _table("Notice settings", "notifications", "notices", "noticesettings"),
             ],
         },
         {
             "title": "Points",
             "separator": True,
             "items": [
-                _dashboard(),
+                _page("Dashboard", "monitoring", "dashboard", "reports.view_figure"),
                 _table("Point accounts", "account_balance_wallet", "points", "pointaccount"),
                 _table("Ledger entries", "receipt_long", "points", "pointtransaction"),
                 _requests(request),
+                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
+                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
+                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
                 _table("Award campaigns", "send_money", "campaigns", "awardcampaign"),
+                _table("Segments", "groups", "campaigns", "segment"),
             ],
         },
         {
@@ -45,6 +50,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _table("Rewards", "card_giftcard", "rewards", "reward"),
                 _table("Redemption codes", "sell", "rewards", "redemption"),
                 _table("Vouchers", "local_activity", "rewards", "rewardvoucher"),
+                _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
             ],
         },
         {
@@ -60,13 +66,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _table("Earning settings", "tune", "points", "earningscheme"),
                 _preview(),
                 _table("Versions of the rules", "history", "points", "rulebook"),
-                _table("Voucher rules", "confirmation_number", "rewards", "voucherrule"),
-                _table("Adjustment reasons", "list_alt", "staff", "adjustmentreason"),
-                _table("Adjustment limits", "speed", "staff", "adjustmentlimit"),
-                _table("Adjustment settings", "hourglass", "staff", "adjustmentsettings"),
                 _table("Description texts", "translate", "points", "descriptiontext"),
-                _table("Notice texts", "drafts", "notices", "noticetemplate"),
-                _table("Notice settings", "notifications", "notices", "noticesettings"),
             ],
         },
         {
@@ -79,7 +79,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _table("Deliveries", "outbox", "events", "delivery"),
                 _table("Events", "bolt", "events", "event"),
                 _imports(),
-                _export(),
+                _page("Export", "download", "admin:exchange_import_export", "exchange.export_data"),
             ],
         },
         {
@@ -104,21 +104,12 @@ def _table(title: str, icon: str, app: str, model: str) -> Item:
     }
 
 
-def _till() -> Item:
+def _page(title: str, icon: str, name: str, permission: str) -> Item:
     return {
-        "title": "Till",
-        "icon": "point_of_sale",
-        "link": reverse("till"),
-        "permission": lambda request: request.user.has_perm("points.use_till"),
-    }
-
-
-def _dashboard() -> Item:
-    return {
-        "title": "Dashboard",
-        "icon": "monitoring",
-        "link": reverse("dashboard"),
-        "permission": lambda request: request.user.has_perm("reports.view_figure"),
+        "title": title,
+        "icon": icon,
+        "link": reverse(name),
+        "permission": lambda request: request.user.has_perm(permission),
     }
 
 
@@ -153,15 +144,6 @@ def _imports() -> Item:
     # The page of exports lies below that of imports.
     export = reverse("admin:exchange_import_export")
     return item | {"active": lambda request: request.path.startswith(item["link"]) and request.path != export}
-
-
-def _export() -> Item:
-    return {
-        "title": "Export",
-        "icon": "download",
-        "link": reverse("admin:exchange_import_export"),
-        "permission": lambda request: request.user.has_perm("exchange.export_data"),
-    }
 
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:

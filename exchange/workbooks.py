@@ -3,7 +3,7 @@
 openpyxl keeps each sheet in a file of its own until the workbook is saved. Here it writes a sheet into its place in the
 archive instead (ECMA-376, parts 1 and 2), and each piece of the archive goes out as soon as it is there.
 
-It takes some megabytes, which a web server that writes no workbook need not have: import it where it is used.
+openpyxl takes some megabytes, which a web server that writes no workbook need not have: import this where it is used.
 """
 
 import io
@@ -22,7 +22,8 @@ from exchange import writing
 # What a sheet of Excel holds, its headings among them, and a cell.
 MOST_ROWS = 1_048_576
 _LONGEST_CELL = 32_767
-# What a part of an archive may have that every reader of archives knows, with room for one row more.
+# Of a part of an archive, before it is packed. Below two gigabytes archives need no extension, which some readers of
+# workbooks do not know; the rest is room for the row that fills it.
 MOST_BYTES = 1 << 30
 # What XML 1.0 has no character for (https://www.w3.org/TR/xml/#charsets).
 _NOT_IN_A_CELL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -81,7 +82,7 @@ class _Sheet(io.BufferedIOBase):
         self._rows = 0
         self._bytes = 0
         self._sheet: WriteOnlyWorksheet = book.create_sheet()
-        # By it the path of the part is named.
+        # The part is named after it.
         self._sheet._id = len(book.worksheets)
         self._part = archive.open(self._sheet.path[1:], "w")
         self._sheet._writer = WorksheetWriter(self._sheet, out=self)
@@ -89,7 +90,7 @@ class _Sheet(io.BufferedIOBase):
 
     @property
     def is_full(self) -> bool:
-        return self._rows >= MOST_ROWS or self._bytes >= MOST_BYTES
+        return self._rows >= MOST_ROWS or (self._bytes >= MOST_BYTES and self._rows > 1)
 
     def append(self, row: Sequence[Any]) -> None:
         self._sheet.append(list(row))

@@ -33,14 +33,14 @@ from loyalty.models import Program
 from staff import audit
 from staff.audit import Action
 
-MOST_COUNTED = 1000
+MOST_COUNTED = 500
 NOTHING = "–"  # noqa: RUF001  # a dash as wide as a digit
 LONGEST_ACTOR = names.LONGEST_ACTOR
 LONGEST_SEARCH = 255
 
 
 class CappedPaginator(Paginator):
-    """Counts no further than a thousand rows, so that a list costs the same however long its table is."""
+    """Counts no further than some hundred rows, so that a list costs the same however long its table is."""
 
     template_name = "admin/capped_pagination.html"
 

@@ -107,7 +107,7 @@ class ExportForm(forms.Form):
     format = forms.ChoiceField(
         choices=[("csv", "CSV"), ("xlsx", "Excel workbook (.xlsx)")],
         widget=widgets.UnfoldAdminSelectWidget,
-        help_text="A workbook holds at most 1,048,576 rows and takes longer; CSV has no limit.",
+        help_text="A workbook takes longer than CSV; what one sheet does not hold goes on in another.",
     )
     since = forms.DateField(
         label="From",

@@ -1,6 +1,5 @@
 """Files that are written while they are sent."""
 
-import logging
 import threading
 from collections.abc import Generator, Iterator
 from http import HTTPStatus
@@ -12,8 +11,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from exchange import writing
-
-logger = logging.getLogger(__name__)
 
 # The last line of a file of which the rest could not be read.
 _CUT = "INCOMPLETE: the file breaks off here, since the rest could not be read. Take it again.\r\n"
@@ -31,6 +28,7 @@ def csv_file(request: HttpRequest, columns: tuple[str, ...], rows: Iterator[Any]
 
 def workbook(request: HttpRequest, columns: tuple[str, ...], rows: Iterator[Any], *, name: str) -> HttpResponseBase:
     """This will answer rows as a workbook, or say that too many files are being sent."""
+    # It takes memory that a server which writes no workbook need not have.
     from exchange import workbooks
 
     return _file(request, workbooks.workbook(columns, rows), name=f"{name}.xlsx", content_type=_XLSX)
@@ -80,5 +78,5 @@ def _told_when_cut(lines: Iterator[str]) -> Generator[str]:
     try:
         yield from lines
     except Exception:
-        logger.exception("an export broke off")
         yield _CUT
+        raise

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cards.models import Card
 from loyalty.models import Program
@@ -28,6 +30,14 @@ def test_finds_by_number_part_of_it_and_customer(viewer: Browser, program: Progr
     assert found(viewer, program, card.customer.email) == {card.number}
     assert found(viewer, program, "bob") == {other.number}
     assert found(viewer, program, "") == {card.number, other.number}
+
+
+def test_looks_once_for_what_is_searched(viewer: Browser, program: Program) -> None:
+    for _ in range(26):
+        CardFactory(customer=CustomerFactory(program=program, name="Carol Clark"))
+    with CaptureQueriesContext(connection) as asked:
+        assert len(found(viewer, program, "carol")) == 25
+    assert sum("cards_words" in query["sql"] for query in asked) == 1
 
 
 def test_blocks(manager: Browser, card: Card) -> None:

@@ -9,8 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from cards import search
 from cards.models import Card, Customer
-from loyalty import ids
+from loyalty import console, ids
 from loyalty.models import Program
 from points import definitions, ledger
 from points.models import AccountRef
@@ -83,6 +84,18 @@ def test_looks_for_the_longest_of_many_words(viewer: Browser, program: Program) 
         CustomerFactory(program=program, name=name)
     for name in names:
         assert found(viewer, program, name) == {name}
+
+
+def test_says_that_there_are_others(viewer: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert search.MOST == console.MOST_COUNTED + 1
+    monkeypatch.setattr(search, "MOST", 28)
+    monkeypatch.setattr(console, "MOST_COUNTED", 27)
+    for count in (27, 28):
+        while Customer.objects.filter(program=program).count() < count:
+            CustomerFactory(program=program, name="Carol Clark")
+        answer = viewer.get(pages.listing(Customer), {"q": "carol", "program__id__exact": program.pk})
+        assert len(answer.context["cl"].result_list) == 25
+        assert ("The first 27 customers: search or filter for others" in pages.text(answer)) is (count == 28)
 
 
 @pytest.mark.parametrize(

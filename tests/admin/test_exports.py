@@ -3,6 +3,8 @@
 import csv
 import io
 import threading
+import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import openpyxl
@@ -12,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from cards.models import Card, Customer
-from exchange import exports
+from exchange import exports, workbooks
 from exchange.admin import sending
 from exchange.exports import EXPORTS
 from loyalty.models import Program
@@ -117,28 +119,49 @@ def test_writes_a_workbook_whatever_a_name_holds(exporter: Browser, program: Pro
     assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b"]
 
 
-def test_says_where_a_file_breaks_off(exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 210)
+@pytest.fixture
+def killer() -> Iterator[KillAt]:
+    """Ends the session before customers are read; whoever comes next has another."""
+    killer = KillAt("cards_customer", is_before=True)
+    yield killer
+    assert killer.killed == 1
+    connection.close()
+
+
+def broken_off(exporter: Browser, program: Program, killer: KillAt, *, form: str) -> tuple[bytes, bytes]:
+    """This will answer what is sent of two pages of customers before the session ends, and after it."""
     for _ in range(220):
         CustomerFactory(program=program)
-    answer = asked(exporter, program, "customers")
-    pieces = iter(answer.streaming_content)
-    some = next(pieces)
+    pieces = iter(asked(exporter, program, "customers", format=form).streaming_content)
+    some, rest = next(pieces), b""
+    with connection.execute_wrapper(killer), pytest.raises(DatabaseError):  # noqa: PT012  # the pieces before it count
+        for piece in pieces:
+            rest += piece
+    return some, rest
 
-    with connection.execute_wrapper(KillAt("cards_customer", is_before=True)):
-        rest = b"".join(pieces)
-    connection.close()
+
+def test_says_where_a_file_breaks_off(
+    exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
+) -> None:
+    monkeypatch.setattr(exports, "_PAGE", 210)
+
+    some, rest = broken_off(exporter, program, killer, form="csv")
 
     assert 190 < some.count(b"\r\n") < 210
     assert some.endswith(b"\r\n")
     assert rest == b"INCOMPLETE: the file breaks off here, since the rest could not be read. Take it again.\r\n"
-    assert len(rows(asked(exporter, program, "customers"))) == 1 + 220
-    with (
-        connection.execute_wrapper(KillAt("cards_customer", is_before=True)),
-        pytest.raises(DatabaseError),
-    ):
-        b"".join(asked(exporter, program, "customers", format="xlsx").streaming_content)
-    connection.close()
+
+
+def test_leaves_no_workbook_where_it_breaks_off(
+    exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
+) -> None:
+    monkeypatch.setattr(exports, "_PAGE", 210)
+    monkeypatch.setattr(workbooks, "_PIECE", 1)
+
+    some, rest = broken_off(exporter, program, killer, form="xlsx")
+
+    assert some.startswith(b"PK")
+    assert not zipfile.is_zipfile(io.BytesIO(some + rest))
 
 
 def test_leaves_a_thread_to_tills(exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import openpyxl
 import pytest
@@ -149,14 +148,15 @@ def test_goes_on_from_page_to_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) 
         assert len(list(found)) >= count
 
 
-@pytest.mark.parametrize(("limit", "most", "on_each"), [("MOST_ROWS", 3, 2), ("MOST_BYTES", 1, 1)])
+@pytest.mark.parametrize("limit", [("MOST_ROWS", 3, 2), ("MOST_BYTES", 1, 1)])
 def test_goes_on_in_another_sheet_of_a_workbook(
-    shop: Shop, tmp_path: Path, limit: str, most: int, on_each: int
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: tuple[str, int, int]
 ) -> None:
+    name, most, on_each = limit
+    monkeypatch.setattr(workbooks, name, most)
     path = tmp_path / "customers.xlsx"
     for count in range(6):
-        with mock.patch.object(workbooks, limit, most):
-            exported(shop, "customers", format="xlsx", output=path)
+        exported(shop, "customers", format="xlsx", output=path)
 
         sheets = [[*sheet.values] for sheet in openpyxl.load_workbook(path).worksheets]
         assert {sheet[0] for sheet in sheets} == {exports.EXPORTS["customers"].columns}

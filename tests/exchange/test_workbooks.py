@@ -3,6 +3,7 @@
 import io
 import tempfile
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,8 @@ def test_leaves_nothing_when_nobody_takes_the_rest(disk: Path) -> None:
     pieces = workbooks.workbook(COLUMNS, Rows(20_000))
     assert next(pieces)
 
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
 
-    assert next(pieces, None) is None
     assert list(disk.iterdir()) == []
 
 
@@ -69,13 +69,13 @@ def test_does_not_look_whole_when_its_rows_break_off() -> None:
         taken.extend(workbooks.workbook(COLUMNS, Rows(20_000, broken=True)))
 
     assert taken
-    with pytest.raises(Exception, match="not a zip file"):
+    with pytest.raises(zipfile.BadZipFile):
         openpyxl.load_workbook(io.BytesIO(b"".join(taken)))
 
 
 def test_needs_no_more_memory_for_ten_times_as_many_rows() -> None:
     peaks = []
-    for count in (4_000, 40_000):
+    for count in (2_000, 20_000):
         tracemalloc.start()
         for _ in workbooks.workbook(COLUMNS, Rows(count)):
             pass

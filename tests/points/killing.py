@@ -7,7 +7,7 @@ from django.db import connections
 
 
 class KillAt:
-    """Ends this thread's session right after, or right before, the n-th statement that matches."""
+    """Ends this thread's session right after, or right before, the first statement that matches."""
 
     def __init__(self, text: str, *, is_before: bool = False) -> None:
         self.text = text

@@ -13,8 +13,8 @@ from loyalty import errors, idempotency
 from points import ledger
 from rewards import catalogue, redeeming, redemptions
 from rewards.models import Redemption, Reward
+from tests.points.killing import KillAt
 from tests.points.proxy import Proxy, proxied
-from tests.points.test_lost_connections import KillAt
 from tests.points.threads import Waiting, at_once, deadlocks
 from tests.points.till import Till, days, key, posting
 from tests.rewards.shop import Shop, codes, events, stock
