@@ -74,7 +74,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "items": [
                 _table("API keys", "key", "loyalty", "apikey"),
-                {"title": "API explorer", "icon": "code", "link": reverse("docs")},
+                {
+                    "title": "API explorer",
+                    "icon": "code",
+                    "link": reverse("docs"),
+                    "permission": _may_view("loyalty", "apikey"),
+                },
                 _table("Webhook endpoints", "webhook", "events", "webhookendpoint"),
                 _table("Deliveries", "outbox", "events", "delivery"),
                 _table("Events", "bolt", "events", "event"),

@@ -276,6 +276,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # Static files come out of the installed packages: nothing to collect, no CDN.
 

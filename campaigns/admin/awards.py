@@ -156,9 +156,11 @@ class AwardCampaignAdmin(console.TableAdmin):
         campaign = self.fetch(request, str(object_id))
         if not (self.has_view_permission(request, campaign) and results.may_download(request)):
             return HttpResponse(status=403)
-        facts = {"rows": "campaign customers", "format": "csv"}
-        self.log_change(request, campaign, "Exported its customers.", action=Action.EXPORTED, facts=facts)
-        return results.download(request, campaign)
+        answer = results.download(request, campaign)
+        if answer.streaming:
+            facts = {"rows": "campaign customers", "format": "csv"}
+            self.log_change(request, campaign, "Exported its customers.", action=Action.EXPORTED, facts=facts)
+        return answer
 
     @action(description="Who gets it?", url_path="preview", icon="group", permissions=["view"])
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -75,7 +75,7 @@ class IssueForm(forms.Form):
 
 
 class FateFilter(admin.SimpleListFilter):
-    """Customers of today, unless others are asked for: who was merged into another, who was erased."""
+    """Those who are customers today, unless others are asked for: who was merged into another, who was erased."""
 
     title = "what became of them"
     parameter_name = "became"
@@ -85,7 +85,7 @@ class FateFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         today, *others = super().choices(changelist)
-        return [{**today, "display": "Customers of today"}, *others]
+        return [{**today, "display": "Neither merged nor erased"}, *others]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
         match self.value():

@@ -123,7 +123,7 @@ class ExportForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """This will refuse days for what is as it is now, and years that no calendar has."""
+        """This will refuse days for what is as it is now, years of no calendar, or a last day before the first."""
         said = super().clean() or self.cleaned_data
         export = EXPORTS.get(said.get("kind", ""))
         for name in ("since", "until"):
@@ -132,6 +132,8 @@ class ExportForm(forms.Form):
                 self.add_error(name, f"{export.title} are as they are now: leave it empty.")
             elif day is not None and not expiry.FIRST_YEAR <= day.year < expiry.LAST_YEAR:
                 self.add_error(name, "There is no such year.")
+        if said.get("since") and said.get("until") and said["since"] > said["until"]:
+            self.add_error("until", "It is before the first day.")
         return said
 
     @property

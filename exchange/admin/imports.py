@@ -81,7 +81,7 @@ class ImportAdmin(console.ReadOnlyAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         upload = self.get_object(request, object_id)
         state = upload.state if upload is not None else ""
-        offered = {"confirm": state == Import.State.CHECKED, "cancel": state in imports.ACTIVE}
+        offered = {"confirm": upload is not None and _is_worth_confirming(upload), "cancel": state in imports.ACTIVE}
         found = super().get_actions_detail(request, object_id)
         return [deed for deed in found if offered.get(deed.action_name.rpartition("_")[2], True)]
 
@@ -167,7 +167,7 @@ class ImportAdmin(console.ReadOnlyAdmin):
             except errors.Refusal as refusal:
                 messages.error(request, refusal.message)
             else:
-                self.log_change(request, upload, "Confirmed.")
+                self.log_change(request, upload, "Confirmed.", facts={"deed": "confirmed", "rows": upload.row_count})
                 messages.success(request, "Its rows are imported now.")
             return HttpResponseRedirect(console.address(upload))
         return self.ask(
@@ -198,7 +198,7 @@ class ImportAdmin(console.ReadOnlyAdmin):
             except errors.Refusal as refusal:
                 messages.error(request, refusal.message)
             else:
-                self.log_change(request, upload, "Cancelled.")
+                self.log_change(request, upload, "Cancelled.", facts={"deed": "cancelled"})
                 messages.success(request, "It is cancelled.")
             return HttpResponseRedirect(console.address(upload))
         return self.ask(
@@ -281,7 +281,8 @@ class ImportAdmin(console.ReadOnlyAdmin):
             "notice": upload.failure,
             "faults_link": reverse("admin:exchange_import_faults", args=[upload.pk]) if rows else "",
             "tables": tables,
-            "may_confirm": upload.state == Import.State.CHECKED and self.has_bring_permission(request),
+            "is_useless": upload.state == Import.State.CHECKED and not _is_worth_confirming(upload),
+            "may_confirm": _is_worth_confirming(upload) and self.has_bring_permission(request),
         }
 
 
@@ -310,6 +311,12 @@ def _take(request: HttpRequest, form: UploadForm) -> Import | None:
     else:
         return upload
     return None
+
+
+def _is_worth_confirming(upload: Import) -> bool:
+    """Whether a file that was checked has a row to bring in, and nothing that stands against it."""
+    has_rows = upload.added_count + upload.changed_count > 0
+    return upload.state == Import.State.CHECKED and has_rows and not (upload.is_whole and upload.faulty_count)
 
 
 def _counts(upload: Import) -> list[tuple[str, Any]]:

@@ -173,7 +173,7 @@ class AccountAdmin(console.ReadOnlyAdmin):
     def active(self, account: PointAccount) -> str:
         return console.moment(account.last_activity_at, account.program)
 
-    @display(description="Next start or end of points")
+    @display(description="Nothing starts or ends before")
     def due(self, account: PointAccount) -> str:
         return console.moment(account.next_due_at, account.program)
 

@@ -192,6 +192,8 @@ def test_keeps_to_the_days_that_are_asked_for(exporter: Browser, program: Progra
 
     for since, until, count in [("", "", 1), (day, day, 1), ("2100-01-01", "", 0), ("", "2000-01-01", 0)]:
         assert len(rows(asked(exporter, program, "entries", since=since, until=until))) == 1 + count
+    said = {"since": "2026-03-02", "until": "2026-03-01"}
+    assert "It is before the first day." in pages.text(asked(exporter, program, "entries", **said))
     assert "leave it empty" in pages.text(asked(exporter, program, "lots", since="2026-01-01"))
 
 

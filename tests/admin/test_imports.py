@@ -15,6 +15,7 @@ from cards.models import Customer
 from exchange import imports, running
 from exchange.models import Import, ImportChunk
 from loyalty.models import Program
+from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import MANAGER, Browser, staff
 
@@ -67,6 +68,8 @@ def test_checks_a_file_and_imports_it_when_told_to(importer: Browser, program: P
     assert set(Customer.objects.filter(program=program).values_list("name", flat=True)) == {"Bob", "Carol"}
     upload.refresh_from_db()
     assert upload.uploaded_by == upload.confirmed_by == f"staff:{importer.user.get_username()}"
+    told = AuditEntry.objects.get(object_id=str(upload.pk), action="changed")
+    assert (told.facts["deed"], told.facts["rows"]) == ("confirmed", 3)
 
 
 def test_lists_all_faults_in_a_file(importer: Browser, program: Program) -> None:
@@ -89,6 +92,7 @@ def test_cancels_an_import(importer: Browser, program: Program) -> None:
 
     upload.refresh_from_db()
     assert (upload.state, upload.cancelled_by) == ("cancelled", f"staff:{importer.user.get_username()}")
+    assert AuditEntry.objects.get(object_id=str(upload.pk), action="changed").facts["deed"] == "cancelled"
     assert not ImportChunk.objects.filter(of=upload).exists()
     again = importer.post(pages.of(upload, "confirm"), follow=True)
     assert "It cannot be imported now" in pages.text(again)
@@ -98,6 +102,9 @@ def test_cancels_an_import(importer: Browser, program: Program) -> None:
 def test_imports_nothing_of_a_file_with_faults_that_is_to_be_whole(importer: Browser, program: Program) -> None:
     upload = uploaded(importer, program, is_whole="on")
 
+    page = pages.text(importer.get(pages.of(upload)))
+    assert "nothing of it can be imported as it is" in page
+    assert "Import the rows" not in page
     told = importer.post(pages.of(upload, "confirm"), follow=True)
 
     assert "Rows have faults" in pages.text(told)

@@ -2,14 +2,18 @@
 
 import re
 
+import pytest
 from django.contrib import admin
 from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils.html import strip_tags
 
 from cards.models import Customer
+from loyalty.models import Program
+from staff import adjusting
 from tests.admin import pages
 from tests.admin.conftest import Browser, staff
+from tests.factories import CustomerFactory
 
 
 def test_groups_links_by_what_people_do(superuser: Browser) -> None:
@@ -37,6 +41,27 @@ def test_marks_one_link_for_each_page(superuser: Browser) -> None:
         page = superuser.get(address).content.decode()
         marked = re.findall(r'<a href="([^"]+)" class="[^"]*\bactive\b', page)
         assert marked == [address], name
+
+
+def test_says_how_many_requests_wait(superuser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adjusting, "waiting", lambda **_: 17)
+    page = pages.text(superuser.get(reverse("admin:index")))
+    # In the sidebar, and on the page.
+    assert len(re.findall(r"Adjustment requests 17\b", page)) == 2
+
+
+def test_heads_a_page_with_a_row_as_it_is_called(viewer: Browser, program: Program) -> None:
+    customer = CustomerFactory(program=program, name="", external_id="c-17", email=None)
+    page = viewer.get(pages.of(customer)).content.decode()
+    title = re.search(r"<h1.*?</h1>", page, flags=re.DOTALL)
+    assert title is not None
+    assert strip_tags(title[0]).split() == ["Customers", "chevron_right", "c-17"]
+
+
+def test_writes_the_moments_of_a_history_as_all_others(superuser: Browser, program: Program) -> None:
+    said = {"program": program.pk, "kind": "cards", "format": "csv"}
+    superuser.get(reverse("admin:exchange_import_export"), said).close()
+    assert "2 Mar 2026, 12:00 UTC" in pages.text(superuser.get(pages.of(program, "history")))
 
 
 def test_heads_a_page_with_the_list_and_the_row(viewer: Browser, customer: Customer) -> None:

@@ -132,6 +132,12 @@ def test_exports_entries_in_the_order_in_which_they_were_written(shop: Shop, tmp
     assert sorted(row[head.index("points")] for row in [*sheet.values][1:]) == list(range(1, 21))
 
 
+def test_refuses_a_last_day_before_the_first(shop: Shop) -> None:
+    with pytest.raises(CommandError, match="--to is before --from"):
+        exported(shop, "entries", since="2026-03-02", until="2026-03-01")
+    assert exported(shop, "entries", since="2026-03-01", until="2026-03-01")
+
+
 def test_goes_on_from_page_to_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "_PAGE", 3)
     monkeypatch.setattr(exports, "_FEW", 2)

@@ -35,6 +35,8 @@ class Command(BaseCommand):
             since=expiry.start_of_day(day=_day(options["since"]), zone=zone) if options["since"] else None,
             until=expiry.end_of_day(day=_day(options["until"]), zone=zone) if options["until"] else None,
         )
+        if dates.since is not None and dates.until is not None and dates.since >= dates.until:
+            raise CommandError("--to is before --from")
         rows = export.rows(program, dates)
         output: Path | None = options["output"]
         if options["format"] == "xlsx" and output is None:
