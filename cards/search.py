@@ -19,6 +19,7 @@ MOST = 501
 # Of more words the longest are looked for: they say the most.
 _MOST_WORDS = 4
 _INDEXED = 3
+_LETTER = re.compile(r"[^\W_]")
 # So many digits at least: fewer are in too many numbers.
 _PHONE = re.compile(r"[^\w]*(?:[0-9][^\w]*){5,}")
 _PART_OF_A_NUMBER = re.compile(r"L?C?[0-9]{3,}")
@@ -55,7 +56,11 @@ def customers(term: str) -> QuerySet[Customer]:
         by_digits = Q(words__contains=digits)
         # Where they stand together in the term, whoever has the term has them.
         return within.filter(by_digits if digits in term else by_digits | Q(words__contains=term))
-    for word in sorted(term.split(), key=len, reverse=True)[:_MOST_WORDS]:
+    # Signs alone are in no index.
+    words = {word: None for word in term.split() if _LETTER.search(word)}
+    if not words:
+        return Customer.objects.none()
+    for word in sorted(words, key=len, reverse=True)[:_MOST_WORDS]:
         # The index knows three letters in a row: of fewer, those with which a word begins. The database makes them
         # small, as it does with what it has: Python does it otherwise for some letters.
         within = within.filter(words__contains=Lower(Value(word if len(word) >= _INDEXED else f" {word}")))

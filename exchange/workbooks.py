@@ -13,6 +13,8 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import openpyxl
+from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from openpyxl.worksheet._writer import WorksheetWriter
 from openpyxl.writer.excel import ExcelWriter
@@ -93,7 +95,7 @@ class _Sheet(io.BufferedIOBase):
         return self._rows >= MOST_ROWS or (self._bytes >= MOST_BYTES and self._rows > 1)
 
     def append(self, row: Sequence[Any]) -> None:
-        self._sheet.append(list(row))
+        self._sheet.append([self._text(value) if value in ERROR_CODES else value for value in row])
         self._rows += 1
 
     def writable(self) -> bool:
@@ -102,6 +104,12 @@ class _Sheet(io.BufferedIOBase):
     def write(self, text: Any) -> int:
         self._bytes += len(text)
         return self._part.write(text)
+
+    def _text(self, value: str) -> Cell:
+        """This will answer a text as a cell of its own: the library takes it for the mistake of a formula."""
+        cell = WriteOnlyCell(self._sheet, value)
+        cell.data_type = "s"
+        return cell
 
     def close(self) -> None:
         if not self.closed:

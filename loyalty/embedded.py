@@ -42,6 +42,13 @@ START_SECONDS = 120
 STOP_SECONDS = 60
 LOG_BYTES = 16 * 1024 * 1024
 
+INITDB = (
+    *("--username", SUPERUSER, "--auth-local", "trust", "--auth-host", "reject", "--encoding", "UTF8"),
+    *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--no-instructions"),
+)
+# The index that finds parts of names asks the system which characters are letters; where it has no such locale,
+# names in other letters than English ones are looked for without the index.
+CHARACTERS = ("C.UTF-8", "C")
 CONFIGURATION = """\
 # Written at every start. What makes a commit durable stays as Postgres has it.
 listen_addresses = ''
@@ -226,22 +233,24 @@ class Server:
 
     def _create_cluster(self, user: pwd.struct_passwd | None) -> None:
         draft = self.data_dir / "postgres.draft"
-        if draft.exists():
-            shutil.rmtree(draft)
         if self.pgdata.exists():
             self.pgdata.rmdir()
-        _own_folder(draft, user)
-        arguments = ["--username", SUPERUSER, "--auth-local", "trust", "--auth-host", "reject", "--encoding", "UTF8"]
-        locale = ["--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"]
-        result = subprocess.run(
-            [program("initdb"), "--pgdata", draft, *arguments, *locale, "--no-instructions"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            text=True,
-            **_as(user),
-        )
-        if result.returncode:
+        for characters in CHARACTERS:
+            if draft.exists():
+                shutil.rmtree(draft)
+            _own_folder(draft, user)
+            arguments = [*INITDB, "--lc-ctype", characters, "--pgdata", str(draft)]
+            result = subprocess.run(
+                [program("initdb"), *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                text=True,
+                **_as(user),
+            )
+            if result.returncode == 0:
+                break
+        else:
             raise EmbeddedError(f"initdb failed in {draft}:\n{result.stdout}")
         with open(draft / "postgresql.conf", "a") as file:
             file.write("include 'loyalty.conf'\n")

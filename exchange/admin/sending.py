@@ -1,16 +1,20 @@
 """Files that are written while they are sent."""
 
+import logging
 import threading
 from collections.abc import Generator, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from exchange import writing
+
+logger = logging.getLogger(__name__)
 
 # The last line of a file of which the rest could not be read.
 _CUT = "INCOMPLETE: the file breaks off here, since the rest could not be read. Take it again.\r\n"
@@ -45,7 +49,12 @@ class _Sent:
         return self
 
     def __next__(self) -> str | bytes:
-        return next(self._pieces)
+        try:
+            return next(self._pieces)
+        except DatabaseError:
+            # The server tells that something was raised, but not by which request.
+            logger.warning("a file broke off")
+            raise
 
     def close(self) -> None:
         if self._is_open:

@@ -78,6 +78,24 @@ def test_finds_letters_that_languages_make_small_in_several_ways(viewer: Browser
         assert found(viewer, program, term) == {name}
 
 
+@pytest.mark.parametrize("space", [" ", "\u3000", "\u00a0", "\t"])
+@pytest.mark.parametrize(
+    "name", ["\u5c71\u7530{}\u592a\u90ce", "\u041f\u0435\u0442\u0440\u043e\u0432\u0430{}\u042f", "Ng{}Li"]
+)
+def test_finds_names_of_any_script(viewer: Browser, program: Program, name: str, space: str) -> None:
+    CustomerFactory(program=program, name=name.format(space))
+    terms = [name.format(space), name.format(" "), name.format("\u3000"), *name.split("{}")]
+    for term in terms:
+        assert found(viewer, program, term) == {name.format(space)}, term
+
+
+@pytest.mark.parametrize("term", ["%", "@", "- -", "\U0001f600"])
+def test_looks_for_no_signs_alone(viewer: Browser, program: Program, term: str) -> None:
+    CustomerFactory(program=program, name=f"Carol {term}")
+    assert found(viewer, program, term) == set()
+    assert found(viewer, program, f"{term} carol carol") == {f"Carol {term}"}
+
+
 def test_looks_for_the_longest_of_many_words(viewer: Browser, program: Program) -> None:
     names = [f"Maria del Carmen de la Cruz {name}" for name in ("Garcia", "Lopez")]
     for name in names:

@@ -136,7 +136,7 @@ def test_asks_the_database_no_more_for_more_entries(viewer: Browser, program: Pr
     many = queries()
 
     assert len(many) == len(few)
-    assert all("LIMIT 1001" in sql for sql in many if "COUNT(" in sql)
+    assert all("LIMIT 501" in sql for sql in many if "COUNT(" in sql)
 
 
 def test_reads_few_entries_to_find_those_of_a_rare_type(viewer: Browser, program: Program, till: Till) -> None:

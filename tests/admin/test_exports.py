@@ -111,12 +111,14 @@ def test_defuses_what_a_spreadsheet_would_run(exporter: Browser, program: Progra
 def test_writes_a_workbook_whatever_a_name_holds(exporter: Browser, program: Program) -> None:
     for number in (0xB, 0x1F, 0x7F, 0xFFFD, 0xFFFE, 0xFFFF, 0x1F600):
         CustomerFactory(program=program, name=f"a{chr(number)}b")
+    CustomerFactory(program=program, name="#N/A")
 
     answer = asked(exporter, program, "customers", format="xlsx")
 
     sheet = openpyxl.load_workbook(io.BytesIO(b"".join(answer.streaming_content))).worksheets[0]
+    assert {cell.data_type for cell in sheet["D"]} == {"s"}
     bad = "a\N{REPLACEMENT CHARACTER}b"
-    assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b"]
+    assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b", "#N/A"]
 
 
 @pytest.fixture

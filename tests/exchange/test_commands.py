@@ -8,6 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from cards.models import Card, Customer
 from exchange import exports, workbooks
@@ -17,6 +18,7 @@ from points.models import PointTransaction
 from tests.exchange.processes import peak_of
 from tests.exchange.shop import Shop, contents, workbook
 from tests.factories import CardFactory, CustomerFactory
+from tests.points.killing import KillAt
 
 MB = 1 << 20
 
@@ -130,6 +132,37 @@ def test_exports_entries_in_the_order_in_which_they_were_written(shop: Shop, tmp
     exported(shop, "entries", format="xlsx", output=tmp_path / "entries.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "entries.xlsx").worksheets[0]
     assert sorted(row[head.index("points")] for row in [*sheet.values][1:]) == list(range(1, 21))
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_leaves_the_former_file_where_the_rest_cannot_be_read(shop: Shop, tmp_path: Path, form: str) -> None:
+    CustomerFactory(program=shop.program)
+    path = tmp_path / f"customers.{form}"
+    path.write_text("yesterday's")
+
+    killer = KillAt("cards_customer", is_before=True)
+    with connection.execute_wrapper(killer), pytest.raises(CommandError, match="the rest could not be read"):
+        exported(shop, "customers", format=form, output=path)
+    connection.close()
+
+    assert killer.killed == 1
+    assert path.read_text() == "yesterday's"
+    exported(shop, "customers", format=form, output=path)
+    assert path.read_bytes()[:2] == (b"PK" if form == "xlsx" else b"\xef\xbb")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writes_into_what_is_no_file(shop: Shop) -> None:
+    exported(shop, "customers", output=Path("/dev/null"))
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(CommandError, match="No space left"):
+        exported(shop, "customers", output=Path("/dev/full"))
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "yesterday"])
+def test_refuses_what_is_no_day(shop: Shop, day: str) -> None:
+    with pytest.raises(CommandError, match="dates such as"):
+        exported(shop, "entries", since=day, until=day)
 
 
 def test_refuses_a_last_day_before_the_first(shop: Shop) -> None:

@@ -225,3 +225,17 @@ def test_says_where_to_look_when_it_cannot_start(server):
             pass
     finally:
         configuration.write_text(before)
+
+
+@pytest.mark.parametrize("offered", [("C.UTF-8", "C"), ("no_such.UTF-8", "C")], ids=["known", "unknown"])
+def test_knows_the_letters_of_all_scripts_where_the_system_does(folder, monkeypatch, offered):
+    known = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False).stdout.lower().split()
+    monkeypatch.setattr(embedded, "CHARACTERS", offered)
+    server = embedded.Server(folder / offered[0])
+    with server.running():
+        query(server, "CREATE EXTENSION pg_trgm")
+        [(parts, lowered)] = query(
+            server, "SELECT cardinality(show_trgm('\u041f\u0435\u0442\u0440\u043e\u0432')), lower('\u041f')"
+        )
+    assert lowered == "\u043f"
+    assert (parts > 0) is (offered[0] == "C.UTF-8" and bool({"c.utf8", "c.utf-8"} & set(known)))

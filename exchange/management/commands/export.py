@@ -1,10 +1,13 @@
+import contextlib
 import datetime
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from exchange import exports, workbooks, writing
 from exchange.exports import EXPORTS
@@ -30,37 +33,55 @@ class Command(BaseCommand):
         export = EXPORTS[kind]
         if (options["since"] or options["until"]) and not export.has_dates:
             raise CommandError(f"{kind} are as they are now: they have no --from and no --to")
-        zone = ZoneInfo(program.timezone)
-        dates = exports.Range(
-            since=expiry.start_of_day(day=_day(options["since"]), zone=zone) if options["since"] else None,
-            until=expiry.end_of_day(day=_day(options["until"]), zone=zone) if options["until"] else None,
-        )
-        if dates.since is not None and dates.until is not None and dates.since >= dates.until:
-            raise CommandError("--to is before --from")
-        rows = export.rows(program, dates)
         output: Path | None = options["output"]
         if options["format"] == "xlsx" and output is None:
             raise CommandError("name the workbook with --output")
+        rows = export.rows(program, _dates(program, since=options["since"], until=options["until"]))
         try:
-            if options["format"] == "xlsx":
-                assert output is not None
-                with open(output, "wb") as book:
-                    book.writelines(workbooks.workbook(export.columns, rows))
-            elif output is None:
+            if output is None:
                 for text in writing.csv_text(export.columns, rows):
                     self.stdout.write(text, ending="")
-            else:
-                with open(output, "w", encoding="utf-8", newline="") as file:
-                    file.writelines(writing.csv_text(export.columns, rows))
+                return
+            with _written(output) as file:
+                if options["format"] == "xlsx":
+                    file.writelines(workbooks.workbook(export.columns, rows))
+                else:
+                    file.writelines(text.encode() for text in writing.csv_text(export.columns, rows))
         except BrokenPipeError:
             # Whoever reads has enough.
             sys.stderr.close()
+        except DatabaseError as failure:
+            raise CommandError(f"the rest could not be read, so that there is no whole file: {failure}") from failure
         except OSError as failure:
             raise CommandError(f"{output} cannot be written: {failure.strerror}") from failure
 
 
-def _day(text: str) -> datetime.date:
+@contextlib.contextmanager
+def _written(output: Path) -> Iterator[IO[bytes]]:
+    """This will write a file beside the one that it replaces once it is whole; what is no file is written into."""
+    if output.exists() and not output.is_file():
+        with open(output, "wb") as file:
+            yield file
+        return
+    target = output.resolve()
+    draft = target.with_name(f"{target.name}.part")
     try:
-        return datetime.date.fromisoformat(text)
+        with open(draft, "wb") as file:
+            yield file
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _dates(program: Program, *, since: str | None, until: str | None) -> exports.Range:
+    zone = ZoneInfo(program.timezone)
+    try:
+        dates = exports.Range(
+            since=expiry.start_of_day(day=datetime.date.fromisoformat(since), zone=zone) if since else None,
+            until=expiry.end_of_day(day=datetime.date.fromisoformat(until), zone=zone) if until else None,
+        )
     except ValueError as failure:
         raise CommandError("--from and --to are dates such as 2026-01-31") from failure
+    if dates.since is not None and dates.until is not None and dates.since >= dates.until:
+        raise CommandError("--to is before --from")
+    return dates
