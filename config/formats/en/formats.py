@@ -1,4 +1,3 @@
-"""How pages of the theme write moments: as all others do."""
+"""How pages of the theme write moments: as all others do. Days in letters to customers stay as they are."""
 
-DATE_FORMAT = "j M Y"
 DATETIME_FORMAT = "j M Y, H:i T"
