@@ -1,10 +1,14 @@
 """What staff take away: rows of one programme as CSV or as a workbook, by those who may."""
 
+import collections
 import csv
+import datetime
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import openpyxl
@@ -14,10 +18,12 @@ from django.db import DatabaseError, connection
 from django.urls import reverse
 
 from cards.models import Card, Customer
-from exchange import exports, workbooks
+from exchange import workbooks
 from exchange.admin import sending
-from exchange.exports import EXPORTS
+from exchange.exports import EXPORTS, base
+from loyalty import ids
 from loyalty.models import Program
+from points import ledger
 from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import MANAGER, Browser, staff
@@ -41,6 +47,12 @@ def rows(answer: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text)))
 
 
+def named(answer: Any) -> list[dict[str, str]]:
+    """This will answer rows by their headings."""
+    head, *found = rows(answer)
+    return [dict(zip(head, row, strict=True)) for row in found]
+
+
 @pytest.mark.parametrize("kind", list(EXPORTS))
 def test_answers_a_file_of_each_kind(exporter: Browser, program: Program, card: Card, till: Till, kind: str) -> None:
     till.award(100)
@@ -50,7 +62,13 @@ def test_answers_a_file_of_each_kind(exporter: Browser, program: Program, card: 
     assert answer["Content-Disposition"].startswith(f'attachment; filename="{program.slug}-{kind}-')
     head, *found = rows(answer)
     assert head == list(EXPORTS[kind].columns)
-    assert len(found) == (0 if kind in ("rewards", "redemptions", "vouchers") else 1)
+    there_are = {
+        "definitions": program.definitions.count(),
+        "tiers": program.tiers.count(),
+        "rulebooks": program.rulebooks.count(),
+    }
+    none = {"rewards", "redemptions", "vouchers", "uses", "holds", "tier_changes", "events"}
+    assert len(found) == there_are.get(kind, 0 if kind in none else 1)
 
 
 def test_tells_balances_and_entries_as_numbers(exporter: Browser, program: Program, card: Card, till: Till) -> None:
@@ -63,6 +81,67 @@ def test_tells_balances_and_entries_as_numbers(exporter: Browser, program: Progr
     assert [entry[head.index("points")] for entry in entries] == ["100", "-30"]
     head, lot = rows(asked(exporter, program, "lots"))
     assert (lot[head.index("points")], lot[head.index("remaining")]) == ("100", "70")
+
+
+def test_tells_what_became_of_points(exporter: Browser, program: Program, till: Till) -> None:
+    program.keeps_events = True
+    program.save(update_fields=["keeps_events"])
+    first, second = till.award(10), till.award(100)
+    spent = till.redeem(30)
+    held = till.post(ledger.hold, points=Decimal(25), lasts=datetime.timedelta(hours=1))
+    captured = till.post(ledger.capture, hold_id=held.id, points=Decimal(20))
+
+    known = {entry.pk: ids.public("txn", entry.pk) for entry in (first, second, spent, held, captured)}
+    [lots, uses, holds] = [named(asked(exporter, program, kind)) for kind in ("lots", "uses", "holds")]
+    assert {lot["lot_id"]: lot["entry_id"] for lot in lots} == {
+        str(first.pk): known[first.pk],
+        str(second.pk): known[second.pk],
+    }
+    taken: dict[str, Decimal] = collections.defaultdict(Decimal)
+    for use in uses:
+        assert use["customer_id"] == ids.public("cus", till.account.customer_id)
+        taken[use["lot_id"]] += Decimal(use["points"])
+    assert taken == {lot["lot_id"]: Decimal(lot["points"]) - Decimal(lot["remaining"]) for lot in lots}
+    assert [(use["lot_id"], use["points"]) for use in uses if use["entry_id"] == known[spent.pk]] == [
+        (str(first.pk), "10"),
+        (str(second.pk), "20"),
+    ]
+    [hold] = holds
+    assert (hold["id"], hold["points"], hold["captured_points"], hold["status"], hold["resolved_by"]) == (
+        ids.public("hld", held.id),
+        *("25", "20", "captured"),
+        known[captured.pk],
+    )
+    told = [
+        (event["type"], event["sequence"], event["entry_id"]) for event in named(asked(exporter, program, "events"))
+    ]
+    assert told[:3] == [
+        ("points.earned", "1", known[first.pk]),
+        ("points.earned", "2", known[second.pk]),
+        ("points.redeemed", "3", known[spent.pk]),
+    ]
+
+
+def test_tells_what_a_programme_says_and_who_reached_which_tier(
+    exporter: Browser, program: Program, till: Till
+) -> None:
+    first = till.award(600)
+
+    [change] = named(asked(exporter, program, "tier_changes"))
+    assert (change["from_tier"], change["to_tier"], change["points"]) == ("bronze", "silver", "600")
+    assert (change["customer_id"], change["entry_id"]) == (
+        ids.public("cus", till.account.customer_id),
+        ids.public("txn", first.pk),
+    )
+    tiers = named(asked(exporter, program, "tiers"))
+    assert [(tier["code"], tier["threshold"]) for tier in tiers][:2] == [("bronze", "0"), ("silver", "500")]
+    [kind] = named(asked(exporter, program, "definitions"))
+    assert (kind["code"], kind["is_default"], kind["expiry_policy"]) == (till.account.definition.code, "yes", "months")
+    versions = named(asked(exporter, program, "rulebooks"))
+    assert [version["version"] for version in versions] == [
+        str(book.version) for book in program.rulebooks.order_by("version")
+    ]
+    assert json.loads(versions[-1]["content"]) == program.rulebooks.latest("version").content
 
 
 def test_answers_a_workbook(exporter: Browser, program: Program, till: Till, card: Card) -> None:
@@ -145,7 +224,7 @@ def broken_off(exporter: Browser, program: Program, killer: KillAt, *, form: str
 def test_says_where_a_file_breaks_off(
     exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
 ) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 210)
+    monkeypatch.setattr(base, "PAGE", 210)
 
     some, rest = broken_off(exporter, program, killer, form="csv")
 
@@ -157,7 +236,7 @@ def test_says_where_a_file_breaks_off(
 def test_leaves_no_workbook_where_it_breaks_off(
     exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
 ) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 210)
+    monkeypatch.setattr(base, "PAGE", 210)
     monkeypatch.setattr(workbooks, "_PIECE", 1)
 
     some, rest = broken_off(exporter, program, killer, form="xlsx")

@@ -12,7 +12,9 @@ from django.db import connection
 
 from cards.models import Card, Customer
 from exchange import exports, workbooks
+from exchange.exports import base
 from exchange.models import Import
+from loyalty.models import Program
 from points import histories
 from points.models import PointTransaction
 from tests.exchange.processes import peak_of
@@ -172,13 +174,21 @@ def test_refuses_a_last_day_before_the_first(shop: Shop) -> None:
 
 
 def test_goes_on_from_page_to_page(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 3)
-    monkeypatch.setattr(exports, "_FEW", 2)
+    monkeypatch.setattr(base, "PAGE", 3)
+    monkeypatch.setattr(base, "FEW", 2)
+    Program.objects.filter(pk=shop.program.pk).update(keeps_events=True)
     for number in range(10):
         CardFactory(customer=CustomerFactory(program=shop.program, external_id=f"c{number}"))
     shop.bring("opening_balances", "external_id,points\n" + "".join(f"c{n % 10},{n + 1}\n" for n in range(40)))
 
-    for kind, count in (("customers", 10), ("cards", 10), ("accounts", 10), ("lots", 40), ("entries", 40)):
+    for kind, count in (
+        ("customers", 10),
+        ("cards", 10),
+        ("accounts", 10),
+        ("lots", 40),
+        ("entries", 40),
+        ("events", 40),
+    ):
         _, *rows = csv.reader(io.StringIO(exported(shop, kind).removeprefix("\ufeff")))
         assert len({tuple(row) for row in rows}) == len(rows) == count
     written = PointTransaction.objects.filter(program=shop.program).order_by("xid").values_list("created_at", flat=True)
