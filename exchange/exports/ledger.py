@@ -1,6 +1,9 @@
 """The ledger: entries, lots and what was taken of them, holds, tiers as they were reached, events."""
 
 from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
 
 from events import log
 from exchange.exports import base
@@ -44,82 +47,64 @@ def _entries(program: Program, dates: Range) -> Iterator[Row]:
 
 
 def _lots(program: Program, _: Range) -> Iterator[Row]:
-    codes = {kind.pk: kind.code for kind in program.definitions.all()}
-    for customers in base.all_customers(program, base.FEW):
-        accounts = {account.pk: account for account in base.accounts_of(program, customers)}
-        lots = PointLot.objects.filter(account_id__in=list(accounts)).order_by("account_id", "version", "id")
-        for lot in lots.iterator(chunk_size=base.PAGE):
-            account = accounts[lot.account_id]
-            yield [
-                *base.named(customers[account.customer_id]),
-                codes[account.definition_id],
-                ids.public("txn", lot.entry_id),
-                lot.points,
-                lot.remaining,
-                lot.active_from,
-                lot.expires_at,
-                lot.inactivity_months,
-                lot.pk,
-            ]
+    for lot, whose in _of_accounts(program, PointLot.objects.order_by("account_id", "version", "id")):
+        yield [
+            *whose,
+            ids.public("txn", lot.entry_id),
+            lot.points,
+            lot.remaining,
+            lot.active_from,
+            lot.expires_at,
+            lot.inactivity_months,
+            lot.pk,
+        ]
 
 
 def _uses(program: Program, _: Range) -> Iterator[Row]:
-    codes = {kind.pk: kind.code for kind in program.definitions.all()}
-    for customers in base.all_customers(program, base.FEW):
-        accounts = {account.pk: account for account in base.accounts_of(program, customers)}
-        uses = LotUse.objects.filter(account_id__in=list(accounts)).order_by("account_id", "entry_id", "position")
-        for use in uses.iterator(chunk_size=base.PAGE):
-            account = accounts[use.account_id]
-            yield [
-                *base.named(customers[account.customer_id]),
-                codes[account.definition_id],
-                ids.public("txn", use.entry_id),
-                use.lot_id,
-                use.points,
-                use.pays_debt,
-                use.is_held,
-            ]
+    for use, whose in _of_accounts(program, LotUse.objects.order_by("account_id", "entry_id", "position")):
+        yield [*whose, ids.public("txn", use.entry_id), use.lot_id, use.points, use.pays_debt, use.is_held]
 
 
 def _holds(program: Program, dates: Range) -> Iterator[Row]:
-    codes = {kind.pk: kind.code for kind in program.definitions.all()}
-    for customers in base.all_customers(program, base.FEW):
-        accounts = {account.pk: account for account in base.accounts_of(program, customers)}
-        holds = Hold.objects.filter(account_id__in=list(accounts)).order_by("account_id", "id")
-        for hold in holds.iterator(chunk_size=base.PAGE):
-            account = accounts[hold.account_id]
-            if dates.holds(hold.created_at):
-                yield [
-                    ids.public("hld", hold.id),
-                    *base.named(customers[account.customer_id]),
-                    codes[account.definition_id],
-                    hold.points,
-                    hold.captured_points,
-                    hold.status,
-                    hold.reference,
-                    hold.created_at,
-                    hold.expires_at,
-                    hold.resolved_at,
-                    ids.public("txn", hold.resolved_by_id) if hold.resolved_by_id else None,
-                    hold.metadata,
-                ]
+    for hold, whose in _of_accounts(program, Hold.objects.order_by("account_id", "id")):
+        if dates.holds(hold.created_at):
+            yield [
+                ids.public("hld", hold.id),
+                *whose,
+                hold.points,
+                hold.captured_points,
+                hold.status,
+                hold.reference,
+                hold.created_at,
+                hold.expires_at,
+                hold.resolved_at,
+                ids.public("txn", hold.resolved_by_id) if hold.resolved_by_id else None,
+                hold.metadata,
+            ]
 
 
 def _tier_changes(program: Program, dates: Range) -> Iterator[Row]:
     codes = {None: None} | {tier.pk: tier.code for tier in program.tiers.all()}
+    for change, whose in _of_accounts(program, TierChange.objects.order_by("account_id", "id")):
+        if dates.holds(change.effective_at):
+            yield [
+                *whose,
+                codes[change.from_tier_id],
+                codes[change.to_tier_id],
+                change.points,
+                change.effective_at,
+                ids.public("txn", change.entry_id) if change.entry_id else None,
+            ]
+
+
+def _of_accounts(program: Program, rows: QuerySet[Any]) -> Iterator[tuple[Any, Row]]:
+    """This will answer rows of the programme's accounts, each with whose it is and the code of its kind of points."""
+    codes = {kind.pk: kind.code for kind in program.definitions.all()}
     for customers in base.all_customers(program, base.FEW):
         accounts = {account.pk: account for account in base.accounts_of(program, customers)}
-        changes = TierChange.objects.filter(account_id__in=list(accounts)).order_by("account_id", "id")
-        for change in changes.iterator(chunk_size=base.PAGE):
-            if dates.holds(change.effective_at):
-                yield [
-                    *base.named(customers[accounts[change.account_id].customer_id]),
-                    codes[change.from_tier_id],
-                    codes[change.to_tier_id],
-                    change.points,
-                    change.effective_at,
-                    ids.public("txn", change.entry_id) if change.entry_id else None,
-                ]
+        for row in rows.filter(account_id__in=list(accounts)).iterator(chunk_size=base.PAGE):
+            account = accounts[row.account_id]
+            yield row, [*base.named(customers[account.customer_id]), codes[account.definition_id]]
 
 
 def _events(program: Program, dates: Range) -> Iterator[Row]:
@@ -172,7 +157,7 @@ EXPORTS = {
     ),
     "tier_changes": Export(
         title="Changes of tier",
-        columns=(*base.WHOSE, "from_tier", "to_tier", "points", "effective_at", "entry_id"),
+        columns=(*base.WHOSE, "definition", "from_tier", "to_tier", "points", "effective_at", "entry_id"),
         rows=_tier_changes,
     ),
     "events": Export(
