@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import openpyxl
-from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from openpyxl.worksheet._writer import WorksheetWriter
@@ -47,7 +47,7 @@ def workbook(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Generator
             with _Sheet(book, archive) as sheet:
                 sheet.append(columns)
                 while row is not None and not sheet.is_full:
-                    sheet.append([_in_a_cell(value) for value in writing.cells(row)])
+                    sheet.append(writing.cells(row))
                     row = next(left, None)
                     if pieces.size >= _PIECE:
                         yield pieces.taken()
@@ -95,7 +95,7 @@ class _Sheet(io.BufferedIOBase):
         return self._rows >= MOST_ROWS or (self._bytes >= MOST_BYTES and self._rows > 1)
 
     def append(self, row: Sequence[Any]) -> None:
-        self._sheet.append([self._text(value) if value in ERROR_CODES else value for value in row])
+        self._sheet.append([self._cell(value) for value in row])
         self._rows += 1
 
     def writable(self) -> bool:
@@ -105,11 +105,16 @@ class _Sheet(io.BufferedIOBase):
         self._bytes += len(text)
         return self._part.write(text)
 
-    def _text(self, value: str) -> Cell:
-        """This will answer a text as a cell of its own: the library takes it for the mistake of a formula."""
-        cell = WriteOnlyCell(self._sheet, value)
-        cell.data_type = "s"
-        return cell
+    def _cell(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = _NOT_IN_A_CELL.sub("\N{REPLACEMENT CHARACTER}", value)
+        if text in ERROR_CODES:
+            # The library takes it for the mistake of a formula.
+            cell = WriteOnlyCell(self._sheet, text)
+            cell.data_type = "s"
+            return cell
+        return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
 
     def close(self) -> None:
         if not self.closed:
@@ -123,10 +128,3 @@ class _Parts(ExcelWriter):
 
     def write_worksheet(self, ws: WriteOnlyWorksheet) -> None:
         self.manifest.append(ws)
-
-
-def _in_a_cell(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    text = _NOT_IN_A_CELL.sub("\N{REPLACEMENT CHARACTER}", value)
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"

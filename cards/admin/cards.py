@@ -80,7 +80,7 @@ class CardAdmin(console.TableAdmin):
             return queryset, False
         found = search.cards(term, program=request.GET.get("program__id__exact"))
         # Looked for once, here, and not by the list and its count again.
-        return queryset.filter(arrays.has_id("pk", (key for (key,) in found.values_list("pk")))), False
+        return queryset.filter(arrays.has_id("pk", found.values_list("pk", flat=True))), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A card is issued from its customer's page.

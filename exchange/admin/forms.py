@@ -139,9 +139,5 @@ class ExportForm(forms.Form):
     @property
     def dates(self) -> Range:
         """From when to when, once the form is valid."""
-        zone = console.zone(self.cleaned_data["program"])
-        since, until = self.cleaned_data["since"], self.cleaned_data["until"]
-        return Range(
-            since=expiry.start_of_day(day=since, zone=zone) if since else None,
-            until=expiry.end_of_day(day=until, zone=zone) if until else None,
-        )
+        said = self.cleaned_data
+        return Range.of_days(since=said["since"], until=said["until"], zone=console.zone(said["program"]))

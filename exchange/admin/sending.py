@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -51,7 +51,7 @@ class _Sent:
     def __next__(self) -> str | bytes:
         try:
             return next(self._pieces)
-        except DatabaseError:
+        except Error:
             # The server tells that something was raised, but not by which request.
             logger.warning("a file broke off")
             raise
@@ -87,5 +87,6 @@ def _told_when_cut(lines: Iterator[str]) -> Generator[str]:
     try:
         yield from lines
     except Exception:
+        # Whatever it was: what is cut must not look whole. It is raised on.
         yield _CUT
         raise

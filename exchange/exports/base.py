@@ -5,12 +5,14 @@ import datetime
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 
 from cards.models import Customer
 from loyalty import ids, xids
 from loyalty.models import Program
+from points import expiry
 from points.models import PointAccount
 
 PAGE = 1_000
@@ -30,6 +32,18 @@ class Range:
 
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
+
+    @classmethod
+    def of_days(cls, *, since: datetime.date | None, until: datetime.date | None, zone: ZoneInfo) -> "Range":
+        """This will answer the range of days in a time zone, both of them included; None: without an end.
+
+        Raises:
+            expiry.OutOfRange: there is no such year.
+        """
+        return cls(
+            since=expiry.start_of_day(day=since, zone=zone) if since else None,
+            until=expiry.end_of_day(day=until, zone=zone) if until else None,
+        )
 
     def holds(self, moment: datetime.datetime) -> bool:
         """This will tell whether a moment is in it."""
@@ -90,8 +104,17 @@ def all_customers(program: Program, size: int) -> Iterator[dict[uuid.UUID, Custo
         page = list(xids.later(rows, page[-1])[:size])
 
 
+def of_customers(program: Program, rows: QuerySet[Any]) -> Iterator[tuple[Any, Row]]:
+    """This will answer rows of the programme's customers, each with whose it is, customer by customer."""
+    for customers in all_customers(program, FEW):
+        for row in rows.filter(customer_id__in=list(customers)).iterator(chunk_size=PAGE):
+            yield row, named(customers[row.customer_id])
+
+
 def accounts_of(program: Program, customers: dict[uuid.UUID, Customer]) -> QuerySet[PointAccount]:
     """This will answer the accounts of customers: their ids say themselves."""
     kinds = program.definitions.values_list("pk", flat=True)
     keys = [PointAccount.id_for(customer_id, kind) for customer_id in customers for kind in kinds]
-    return PointAccount.objects.filter(pk__in=keys).order_by("customer_id", "definition_id")
+    # With their definitions, of which there may be more than when the export began.
+    accounts = PointAccount.objects.select_related("definition", "tier")
+    return accounts.filter(pk__in=keys).order_by("customer_id", "definition_id")

@@ -84,13 +84,13 @@ def _holds(program: Program, dates: Range) -> Iterator[Row]:
 
 
 def _tier_changes(program: Program, dates: Range) -> Iterator[Row]:
-    codes = {None: None} | {tier.pk: tier.code for tier in program.tiers.all()}
-    for change, whose in _of_accounts(program, TierChange.objects.order_by("account_id", "id")):
+    changes = TierChange.objects.select_related("from_tier", "to_tier").order_by("account_id", "id")
+    for change, whose in _of_accounts(program, changes):
         if dates.holds(change.effective_at):
             yield [
                 *whose,
-                codes[change.from_tier_id],
-                codes[change.to_tier_id],
+                change.from_tier.code if change.from_tier else None,
+                change.to_tier.code if change.to_tier else None,
                 change.points,
                 change.effective_at,
                 ids.public("txn", change.entry_id) if change.entry_id else None,
@@ -99,12 +99,11 @@ def _tier_changes(program: Program, dates: Range) -> Iterator[Row]:
 
 def _of_accounts(program: Program, rows: QuerySet[Any]) -> Iterator[tuple[Any, Row]]:
     """This will answer rows of the programme's accounts, each with whose it is and the code of its kind of points."""
-    codes = {kind.pk: kind.code for kind in program.definitions.all()}
     for customers in base.all_customers(program, base.FEW):
         accounts = {account.pk: account for account in base.accounts_of(program, customers)}
         for row in rows.filter(account_id__in=list(accounts)).iterator(chunk_size=base.PAGE):
             account = accounts[row.account_id]
-            yield row, [*base.named(customers[account.customer_id]), codes[account.definition_id]]
+            yield row, [*base.named(customers[account.customer_id]), account.definition.code]
 
 
 def _events(program: Program, dates: Range) -> Iterator[Row]:

@@ -36,47 +36,43 @@ def _rewards(program: Program, dates: Range) -> Iterator[Row]:
 
 def _redemptions(program: Program, dates: Range) -> Iterator[Row]:
     at = timezone.now()
-    for customers in base.all_customers(program, base.FEW):
-        found = Redemption.objects.filter(customer_id__in=list(customers)).order_by("customer_id", "id")
-        for code in found.select_related("reward", "definition").iterator(chunk_size=base.PAGE):
-            if dates.holds(code.created_at):
-                yield [
-                    code.code,
-                    *base.named(customers[code.customer_id]),
-                    code.definition.code,
-                    code.reward.name if code.reward else None,
-                    code.points,
-                    code.discount_amount,
-                    code.discount_percent,
-                    code.currency,
-                    code.state(at),
-                    code.created_at,
-                    code.expires_at,
-                    code.used_at,
-                    code.cancelled_at,
-                    code.lapsed_at,
-                ]
+    codes = Redemption.objects.select_related("reward", "definition").order_by("customer_id", "id")
+    for code, whose in base.of_customers(program, codes):
+        if dates.holds(code.created_at):
+            yield [
+                code.code,
+                *whose,
+                code.definition.code,
+                code.reward.name if code.reward else None,
+                code.points,
+                code.discount_amount,
+                code.discount_percent,
+                code.currency,
+                code.state(at),
+                code.created_at,
+                code.expires_at,
+                code.used_at,
+                code.cancelled_at,
+                code.lapsed_at,
+            ]
 
 
 def _vouchers(program: Program, dates: Range) -> Iterator[Row]:
     at = timezone.now()
-    for customers in base.all_customers(program, base.FEW):
-        found = RewardVoucher.objects.filter(customer_id__in=list(customers)).order_by(
-            "customer_id", "created_at", "id"
-        )
-        for voucher in found.iterator(chunk_size=base.PAGE):
-            if dates.holds(voucher.created_at):
-                yield [
-                    voucher.number,
-                    *base.named(customers[voucher.customer_id]),
-                    voucher.points,
-                    voucher.value,
-                    voucher.currency,
-                    voucher.state(at),
-                    voucher.created_at,
-                    voucher.expires_at,
-                    voucher.redeemed_at,
-                ]
+    vouchers = RewardVoucher.objects.order_by("customer_id", "created_at", "id")
+    for voucher, whose in base.of_customers(program, vouchers):
+        if dates.holds(voucher.created_at):
+            yield [
+                voucher.number,
+                *whose,
+                voucher.points,
+                voucher.value,
+                voucher.currency,
+                voucher.state(at),
+                voucher.created_at,
+                voucher.expires_at,
+                voucher.redeemed_at,
+            ]
 
 
 EXPORTS = {

@@ -51,14 +51,11 @@ def _cards(program: Program, dates: Range) -> Iterator[Row]:
 
 
 def _accounts(program: Program, _: Range) -> Iterator[Row]:
-    kinds = {kind.pk: kind for kind in program.definitions.all()}
     at = timezone.now()
     for customers in base.all_customers(program, base.PAGE):
-        accounts = base.accounts_of(program, customers).select_related("tier")
+        accounts = base.accounts_of(program, customers)
         refs = {
-            account.pk: AccountRef(
-                program=program, definition=kinds[account.definition_id], customer_id=account.customer_id
-            )
+            account.pk: AccountRef(program=program, definition=account.definition, customer_id=account.customer_id)
             for account in accounts
         }
         known = statements.balances(accounts=refs.values(), at=at)
@@ -66,7 +63,7 @@ def _accounts(program: Program, _: Range) -> Iterator[Row]:
             told = known[account.pk]
             yield [
                 *base.named(customers[account.customer_id]),
-                kinds[account.definition_id].code,
+                account.definition.code,
                 told.balance,
                 told.pending,
                 told.held,

@@ -7,14 +7,13 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import openpyxl
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.urls import reverse
 
 from cards.models import Card, Customer
@@ -28,7 +27,7 @@ from staff.audit_models import AuditEntry
 from tests.admin import pages
 from tests.admin.conftest import MANAGER, Browser, staff
 from tests.factories import CustomerFactory
-from tests.points.killing import KillAt
+from tests.points.killing import killed_before
 from tests.points.till import NOON, Till
 
 
@@ -200,33 +199,22 @@ def test_writes_a_workbook_whatever_a_name_holds(exporter: Browser, program: Pro
     assert [cell.value for cell in sheet["D"]][1:] == [bad, bad, "a\x7fb", bad, bad, bad, "a\N{GRINNING FACE}b", "#N/A"]
 
 
-@pytest.fixture
-def killer() -> Iterator[KillAt]:
-    """Ends the session before customers are read; whoever comes next has another."""
-    killer = KillAt("cards_customer", is_before=True)
-    yield killer
-    assert killer.killed == 1
-    connection.close()
-
-
-def broken_off(exporter: Browser, program: Program, killer: KillAt, *, form: str) -> tuple[bytes, bytes]:
+def broken_off(exporter: Browser, program: Program, *, form: str) -> tuple[bytes, bytes]:
     """This will answer what is sent of two pages of customers before the session ends, and after it."""
     for _ in range(220):
         CustomerFactory(program=program)
     pieces = iter(asked(exporter, program, "customers", format=form).streaming_content)
     some, rest = next(pieces), b""
-    with connection.execute_wrapper(killer), pytest.raises(DatabaseError):  # noqa: PT012  # the pieces before it count
+    with killed_before("cards_customer"), pytest.raises(DatabaseError):  # noqa: PT012  # the pieces before it count
         for piece in pieces:
             rest += piece
     return some, rest
 
 
-def test_says_where_a_file_breaks_off(
-    exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
-) -> None:
+def test_says_where_a_file_breaks_off(exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "PAGE", 210)
 
-    some, rest = broken_off(exporter, program, killer, form="csv")
+    some, rest = broken_off(exporter, program, form="csv")
 
     assert 190 < some.count(b"\r\n") < 210
     assert some.endswith(b"\r\n")
@@ -234,12 +222,12 @@ def test_says_where_a_file_breaks_off(
 
 
 def test_leaves_no_workbook_where_it_breaks_off(
-    exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch, killer: KillAt
+    exporter: Browser, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "PAGE", 210)
     monkeypatch.setattr(workbooks, "_PIECE", 1)
 
-    some, rest = broken_off(exporter, program, killer, form="xlsx")
+    some, rest = broken_off(exporter, program, form="xlsx")
 
     assert some.startswith(b"PK")
     assert not zipfile.is_zipfile(io.BytesIO(some + rest))

@@ -1,9 +1,10 @@
 """Sessions that the server ends while they are used."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
 
 
 class KillAt:
@@ -33,3 +34,15 @@ class KillAt:
                 assert cursor.fetchone() == (True,)
         finally:
             killer.close()
+
+
+@contextlib.contextmanager
+def killed_before(text: str) -> Iterator[None]:
+    """The session ends before the first statement that matches, in this block; whoever comes next has another."""
+    killer = KillAt(text, is_before=True)
+    try:
+        with connection.execute_wrapper(killer):
+            yield
+    finally:
+        connection.close()
+    assert killer.killed == 1

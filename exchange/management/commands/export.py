@@ -7,12 +7,11 @@ from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 
 from exchange import exports, workbooks, writing
 from exchange.exports import EXPORTS
 from loyalty.models import Program
-from points import expiry
 
 
 class Command(BaseCommand):
@@ -50,7 +49,7 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # Whoever reads has enough.
             sys.stderr.close()
-        except DatabaseError as failure:
+        except Error as failure:
             raise CommandError(f"the rest could not be read, so that there is no whole file: {failure}") from failure
         except OSError as failure:
             raise CommandError(f"{output} cannot be written: {failure.strerror}") from failure
@@ -74,14 +73,11 @@ def _written(output: Path) -> Iterator[IO[bytes]]:
 
 
 def _dates(program: Program, *, since: str | None, until: str | None) -> exports.Range:
-    zone = ZoneInfo(program.timezone)
     try:
-        dates = exports.Range(
-            since=expiry.start_of_day(day=datetime.date.fromisoformat(since), zone=zone) if since else None,
-            until=expiry.end_of_day(day=datetime.date.fromisoformat(until), zone=zone) if until else None,
-        )
+        first, last = [datetime.date.fromisoformat(text) if text else None for text in (since, until)]
+        dates = exports.Range.of_days(since=first, until=last, zone=ZoneInfo(program.timezone))
     except ValueError as failure:
         raise CommandError("--from and --to are dates such as 2026-01-31") from failure
-    if dates.since is not None and dates.until is not None and dates.since >= dates.until:
+    if first is not None and last is not None and first > last:
         raise CommandError("--to is before --from")
     return dates
