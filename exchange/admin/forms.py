@@ -119,7 +119,7 @@ class ExportForm(forms.Form):
         label="To",
         required=False,
         widget=widgets.UnfoldAdminTextInputWidget(attrs={"type": "date"}),
-        help_text="Made on this day or earlier. Accounts and lots are as they are now and have no dates.",
+        help_text="Made on this day or earlier. What is exported as it is now, as accounts and lots, has no dates.",
     )
 
     def clean(self) -> dict[str, Any]:
